@@ -1,0 +1,73 @@
+"""Prepared rows: memory-mapped features and labels, with stable row ids and the split of every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distillery.artifacts import read_json
+from distillery.data.arrays import mapped
+from distillery.data.form import Form, Shape, Table
+
+Features = NDArray[np.uint8 | np.float32]  # (N, H, W, C) images, or (N, columns) of a table
+Labels = NDArray[np.int64]  # (N,)
+RowIds = NDArray[np.void]  # (N,) of ROW_ID
+
+ROW_ID = np.dtype([("high", "<u8"), ("low", "<u8"), ("occurrence", "<u4")])
+
+
+class Split(IntEnum):
+    """Who may read a row: train fits, validation chooses, test only reports and gates; none may, left out."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+    LEFT_OUT = 3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A prepared data set. `calibration` marks those train rows that int8 ranges are found on."""
+
+    features: Features
+    labels: Labels
+    row_ids: RowIds
+    splits: NDArray[np.uint8]  # (N,) codes of Split
+    calibration: NDArray[np.bool_]  # (N,)
+    classes: tuple[str, ...]
+    form: Form
+    data_digest: str
+
+    def where(self, split: Split) -> NDArray[np.intp]:
+        """Positions of a split's rows, ascending."""
+        return np.flatnonzero(self.splits == split)
+
+
+def row_names(ids: RowIds) -> list[str]:
+    """Row ids as they are written: 32 hex digits of the features, a dash, how often they stood before."""
+    return [f"{high:016x}{low:016x}-{occurrence}" for high, low, occurrence in ids.tolist()]
+
+
+def load_rows(folder: Path) -> Rows:
+    """Read what `prepare` wrote; everything as long as the data stays on disk and is mapped."""
+    schema = read_json(folder / "schema.json")
+    return Rows(
+        features=mapped(folder / "features.npy"),
+        labels=mapped(folder / "labels.npy"),
+        row_ids=mapped(folder / "row_ids.npy"),
+        splits=mapped(folder / "splits.npy"),
+        calibration=mapped(folder / "calibration.npy"),
+        classes=tuple(schema["classes"]),
+        form=read_form(schema["form"]),
+        data_digest=str(schema["data_digest"]),
+    )
+
+
+def read_form(plain: dict[str, Any]) -> Form:
+    """The form of a row, from JSON."""
+    return Table.model_validate(plain) if "columns" in plain else Shape.model_validate(plain)

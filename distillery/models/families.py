@@ -1,0 +1,29 @@
+"""The families a `model` block may name. A new one is a file beside this and its name in this union."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from distillery.data.form import Form
+from distillery.errors import ParamsError
+from distillery.models.mlp import Mlp
+from distillery.models.resnet import ResNet
+
+Family = Annotated[Mlp | ResNet, Field(discriminator="family")]
+
+INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"
+
+
+def require_fitting(models: Mapping[str, Family], rows: Form) -> None:
+    """ParamsError with every model, by its path in params.yaml, that cannot read such rows."""
+    refusals = {place: model.refusal(rows) for place, model in models.items()}
+    faults = [
+        f"{place}: {refusal}; --set {place}='{INSTEAD}' reads them"
+        for place, refusal in refusals.items()
+        if refusal is not None
+    ]
+    if faults:
+        raise ParamsError("the models do not fit the rows", faults)

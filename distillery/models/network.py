@@ -1,0 +1,180 @@
+"""From a network's shape to a torch module, and back from disk.
+
+Every block ends in an activation point, `output`: the identity, until quantization-aware training puts
+a fake quantizer there. Weights are read as `conv.weight` or `dense.weight`, which a parametrization may wrap.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from distillery.artifacts import read_json, write_json
+from distillery.models.encoding import encoding_of
+from distillery.models.layers import Conv, Dropout, Flatten, Linear, Network, Pool, Residual
+from distillery.models.layers import Layer as LayerShape
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch norm, ReLU where asked: (N, C, H, W) -> (N, channels, H/stride, W/stride)."""
+
+    def __init__(self, inputs: int, shape: Conv) -> None:
+        super().__init__()
+        padding = shape.kernel // 2
+        self.conv = nn.Conv2d(inputs, shape.channels, shape.kernel, shape.stride, padding, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(shape.channels)
+        self.relu = shape.relu
+        self.output: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One block."""
+        y = self.norm(self._convolved(x))
+        return cast(Tensor, self.output(F.relu(y) if self.relu else y))
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        """A strided 1x1 reads every stride-th pixel: in training those are picked out first.
+
+        oneDNN's gradient of a strided 1x1 writes past its workspace (uxlfoundation/oneDNN issue 6035).
+        """
+        stride = self.conv.stride[0]
+        if self.training and self.conv.kernel_size == (1, 1) and stride > 1:
+            return F.conv2d(x[:, :, ::stride, ::stride], self.conv.weight, self.conv.bias)
+        return cast(Tensor, self.conv(x))
+
+    def fold(self) -> None:
+        """Put the batch norm's scale and shift into the convolution (eval mode)."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = nn.Identity()
+
+
+class ResidualBlock(nn.Module):
+    """relu(body(x) + shortcut(x))."""
+
+    def __init__(self, inputs: int, shape: Residual) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*_convs(inputs, shape.body))
+        self.shortcut = nn.Sequential(*_convs(inputs, shape.shortcut))
+        self.output: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One residual block."""
+        return cast(Tensor, self.output(F.relu(self.body(x) + self.shortcut(x))))
+
+
+class DenseBlock(nn.Module):
+    """A dense layer, ReLU where asked: (N, C) -> (N, features)."""
+
+    def __init__(self, inputs: int, shape: Linear) -> None:
+        super().__init__()
+        self.dense = nn.Linear(inputs, shape.features)
+        self.relu = shape.relu
+        self.output: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One dense layer."""
+        y = self.dense(x)
+        return cast(Tensor, self.output(F.relu(y) if self.relu else y))
+
+
+class PoolBlock(nn.Module):
+    """Mean over a map of known size: AdaptiveAvgPool2d would export as a ReduceMean that stays float."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.window = (height, width)
+        self.output: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C)."""
+        return cast(Tensor, self.output(F.avg_pool2d(x, self.window)).flatten(1))
+
+
+class Classifier(nn.Module):
+    """Raw rows, uint8 (N, H, W, C) or float32 (N, columns) -> logits (N, classes); the encoding is inside."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.encoding = encoding_of(network.rows)
+        self.input: nn.Module = nn.Identity()  # the first activation point
+        self.layers = nn.Sequential(*_modules(network, self.encoding.size))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Logits of raw rows."""
+        return self.classify(self.encoding(rows))
+
+    def classify(self, encoded: Tensor) -> Tensor:
+        """Logits of encoded rows."""
+        return cast(Tensor, self.layers(self.input(encoded)))
+
+    def folded(self) -> Classifier:
+        """A copy in eval mode without batch norms, for export and quantization."""
+        model = copy.deepcopy(self).eval()
+        for block in model.modules():
+            if isinstance(block, ConvBlock):
+                block.fold()
+        return model
+
+
+def _convs(inputs: int, shapes: tuple[Conv, ...]) -> list[ConvBlock]:
+    widths = [inputs, *(shape.channels for shape in shapes)]
+    return [ConvBlock(width, shape) for width, shape in zip(widths, shapes, strict=False)]
+
+
+def _modules(network: Network, size: tuple[int, ...]) -> list[nn.Module]:
+    """The layers as modules, following the size (C, H, W) of the map, or (C,) where it is flat."""
+    modules = []
+    for layer in network.layers:
+        module, size = _module(layer, size)
+        modules.append(module)
+    return modules
+
+
+def _module(layer: LayerShape, size: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
+    match layer:
+        case Conv():
+            return ConvBlock(size[0], layer), _after(layer, size)
+        case Residual():
+            module = ResidualBlock(size[0], layer)
+            for conv in layer.body:
+                size = _after(conv, size)
+            return module, size
+        case Pool():
+            return PoolBlock(size[1], size[2]), size[:1]
+        case Flatten():
+            return nn.Flatten(), (int(torch.Size(size).numel()),)
+        case Linear():
+            return DenseBlock(size[0], layer), (layer.features,)
+        case Dropout():
+            return nn.Dropout(layer.share), size
+
+
+def _after(conv: Conv, size: tuple[int, ...]) -> tuple[int, ...]:
+    return conv.channels, -(-size[1] // conv.stride), -(-size[2] // conv.stride)
+
+
+def save_model(model: Classifier, folder: Path) -> None:
+    """Write network.json and weights.safetensors; equal weights give equal bytes."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, folder / "weights.safetensors")
+    write_json(folder / "network.json", model.network.model_dump(mode="json"))
+
+
+def load_model(folder: Path) -> Classifier:
+    """Read what `save_model` wrote, in eval mode; nothing is unpickled."""
+    model = Classifier(Network.model_validate(read_json(folder / "network.json")))
+    model.load_state_dict(load_file(folder / "weights.safetensors"))
+    return model.eval()
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable numbers."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,105 @@
+"""Which compute operators really run in integer, and how many multiply-accumulates each does.
+
+Multiply-accumulates are counted in the file's own graph, by shape; what ran is read from the graph that
+ONNX Runtime optimized. The weight, which fusion leaves by name, tells which operator became which.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnxruntime as ort
+from onnx import NodeProto, shape_inference
+
+from distillery.integers import producers
+
+INTEGER = frozenset(
+    {
+        "QLinearConv",
+        "QLinearMatMul",
+        "QGemm",
+        "ConvInteger",
+        "MatMulInteger",
+        "MatMulIntegerToFloat",
+        "DynamicQuantizeMatMul",
+    }
+)
+FLOAT = frozenset({"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"})
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A compute operator of the optimized graph and its multiply-accumulates for one row."""
+
+    kind: str
+    macs: int
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether its multiply-accumulates are on integers."""
+        return self.kind in INTEGER
+
+
+def compute_operators(content: bytes) -> list[Operator]:
+    """The compute operators that ONNX Runtime runs for one row of this file, in order.
+
+    Optimization stops before layout changes, which rename weights and pad channels.
+    """
+    macs = macs_by_weight(onnx.load_from_string(content))
+    with tempfile.TemporaryDirectory() as scratch:
+        options = ort.SessionOptions()
+        options.optimized_model_filepath = str(Path(scratch) / "optimized.onnx")
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.log_severity_level = 3
+        ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        graph = onnx.load(options.optimized_model_filepath).graph
+    nodes = [node for node in graph.node if node.op_type in INTEGER | FLOAT]
+    readers = Counter(name for node in nodes for name in node.input)  # equal weights are stored once
+    return [Operator(n.op_type, sum(macs.get(w, 0) // readers[w] for w in n.input)) for n in nodes]
+
+
+def integer_share(operators: list[Operator], total: int) -> float:
+    """Share of a file's `total` multiply-accumulates that run on integers."""
+    return sum(operator.macs for operator in operators if operator.is_integer) / total if total else 0.0
+
+
+def macs_by_weight(model: onnx.ModelProto) -> dict[str, int]:
+    """Multiply-accumulates of one row, by the name of the weight that they read."""
+    for value in model.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    graph = shape_inference.infer_shapes(model, strict_mode=True).graph
+    shapes = {
+        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
+        for v in (*graph.value_info, *graph.output)
+    }
+    weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    made = producers(graph)
+    macs: dict[str, int] = {}
+    for node in graph.node:
+        weight = _weight(node, made)
+        if weight in weights:
+            outputs = math.prod(shapes[node.output[0]])
+            macs[weight] = macs.get(weight, 0) + outputs * _dot_length(node, weights[weight])
+    return macs
+
+
+def _weight(node: NodeProto, made: dict[str, NodeProto]) -> str:
+    """The stored weight that a compute node reads, through the node that dequantizes it; else nothing."""
+    if node.op_type not in INTEGER | FLOAT:
+        return ""
+    source = made.get(node.input[1])
+    stored = source.input[0] if source is not None and source.op_type == "DequantizeLinear" else node.input[1]
+    return str(stored)
+
+
+def _dot_length(node: NodeProto, weight: list[int]) -> int:
+    """How many products each output element sums."""
+    if "Conv" in node.op_type:
+        return math.prod(weight[1:])  # (channels, inputs/group, k, k)
+    transposed = any(a.name == "transB" and a.i for a in node.attribute)
+    return weight[-1] if transposed else weight[-2]

@@ -1,0 +1,167 @@
+"""params.yaml, overlaid by --params and --set, as one frozen, validated value; all faults at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from distillery.errors import ParamsError
+from distillery.machine import resolve
+from distillery.params.base import Block
+from distillery.params.budget import BudgetParams, RegistryParams
+from distillery.params.data import AugmentParams, DataParams
+from distillery.params.distill import DistillParams
+from distillery.params.quantize import QuantizeParams
+from distillery.params.runtime import RuntimeParams
+from distillery.params.student import StudentParams
+from distillery.params.teacher import TeacherParams
+
+Tree = dict[str, Any]
+
+# PyYAML lets these out of its own constructors: 2001-99-99, !!int '', !!timestamp x, a nesting without end
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+
+
+class Params(Block):
+    """Every number a person may turn. Each block carries the name of its step."""
+
+    data: DataParams
+    augment: AugmentParams
+    teacher: TeacherParams
+    student: StudentParams
+    distill: DistillParams
+    quantize: QuantizeParams
+    budget: BudgetParams
+    registry: RegistryParams
+    runtime: RuntimeParams
+
+
+def load_params(file: Path, overlay: Path | None = None, settings: Sequence[str] = ()) -> Params:
+    """Read params.yaml, overlay it, validate it and resolve `auto` for this machine.
+
+    Raises ParamsError with every fault: its path, what it holds and the legal range.
+    """
+    tree = read_tree(file)
+    if overlay is not None:
+        tree = overlaid(tree, read_tree(overlay))
+    faults = []
+    for setting in settings:
+        try:
+            tree = overlaid(tree, parse_setting(setting))
+        except ParamsError as error:
+            faults += [error.message]
+    if faults:
+        raise ParamsError("--set cannot be read", faults)
+    return validate(tree, where=file.name)
+
+
+def validate(tree: Tree, where: str) -> Params:
+    """The tree as Params, with `runtime` resolved; raises ParamsError listing every fault."""
+    try:
+        params = Params.model_validate(tree)
+    except ValidationError as error:
+        raise ParamsError(f"{where} is not legal", [_fault(e, tree) for e in error.errors()]) from None
+    return params.model_copy(update={"runtime": resolve(params.runtime)})
+
+
+def read_tree(file: Path) -> Tree:
+    """Read one YAML mapping; raises ParamsError naming the file and line."""
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{file} is not there: name a file that exists") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{file} cannot be read: {error}") from None
+    except NOT_YAML as error:
+        raise ParamsError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{file} must hold a mapping of blocks, not a {type(tree).__name__}")
+    return tree
+
+
+def parse_setting(setting: str) -> Tree:
+    """`a.b=c` as a tree; the value is read as YAML: `null`, `true`, `3` and `[1, 2]` mean what they say."""
+    path, equals, text = setting.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ParamsError(f"--set {setting!r}: write it as block.name=value")
+    try:
+        value = yaml.safe_load(text)
+    except NOT_YAML:
+        raise ParamsError(f"--set {setting!r}: the value is not YAML") from None
+    for key in reversed(keys):
+        value = {key: value}
+    return dict(value)
+
+
+def overlaid(base: Tree, top: Tree) -> Tree:
+    """`top` over `base`, mapping by mapping. A model of another family replaces the whole block."""
+    result = dict(base)
+    for key, value in top.items():
+        below = base.get(key)
+        if isinstance(below, dict) and isinstance(value, dict) and not _other_family(below, value):
+            result[key] = overlaid(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _other_family(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
+    return "family" in top and below.get("family") != top["family"]
+
+
+def flatten(value: Block | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaf values by dotted path, for cache keys and for saying what changed."""
+    tree = value.model_dump(mode="json") if isinstance(value, Block) else value
+    flat: dict[str, Any] = {}
+    for key, leaf in tree.items():
+        path = f"{prefix}.{key}" if prefix else str(key)
+        flat |= flatten(leaf, path) if isinstance(leaf, dict) else {path: leaf}
+    return flat
+
+
+def _fault(error: Any, tree: Tree) -> str:
+    """One pydantic error as `path: what is wrong, what to do`."""
+    path = ".".join(str(part) for part in _visible(error["loc"], tree))
+    match error["type"]:
+        case "missing":
+            return f"{path}: is missing; every number stands in params.yaml"
+        case "extra_forbidden":
+            return f"{path}: is unknown{_suggestion(error['loc'], tree)}"
+        case "value_error":
+            return f"{path or 'params'}: {error['ctx']['error']}"
+        case _:
+            message = error["msg"][0].lower() + error["msg"][1:]
+            given = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
+            return f"{path}: {message}{given}"
+
+
+def _visible(location: Sequence[str | int], tree: Tree) -> list[str | int]:
+    """The location without the union tags that pydantic inserts, which no one wrote in a file."""
+    parts: list[str | int] = []
+    here: Any = tree
+    for part in location:
+        if isinstance(here, dict) and part not in here and here.get("family") == part:
+            continue
+        parts.append(part)
+        here = here.get(part) if isinstance(here, dict) else None
+    return parts
+
+
+def _suggestion(location: Sequence[str | int], tree: Tree) -> str:
+    block: Any = Params
+    for part in location[:-1]:
+        field = getattr(block, "model_fields", {}).get(part)
+        block = field.annotation if field else None
+    known = list(getattr(block, "model_fields", {}))
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known here: {', '.join(known)}" if known else "; take it out"

@@ -1,0 +1,25 @@
+"""How a network is trained: the same fields for teacher, student, control and QAT."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from distillery.params.base import Block, Count, NonNegative, Positive, Share
+
+
+class TrainingParams(Block):
+    """One training. `patience` epochs without a better validation accuracy end it (null: never);
+    so does a validation accuracy of `target` (null: never).
+    """
+
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=4)]
+    optimizer: Literal["sgd", "adam", "adamw"]
+    learning_rate: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd only
+    weight_decay: NonNegative
+    schedule: Literal["constant", "linear", "exponential", "cosine", "one_cycle"]
+    patience: Count | None
+    target: Share | None

@@ -1,0 +1,53 @@
+"""Rows in, classes and probabilities out, from a model file: images, or a table's columns by their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime as ort
+
+from distillery.errors import DataError
+from distillery.feeding import Feed
+from distillery.inference import BATCH, class_names, column_names, open_session, run_feeds, softmax
+from distillery.raw_images import read_images
+from distillery.raw_tables import read_table
+from distillery.tensors import INPUT
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One row's class and its probability; `row` names the row: a number, or an image's file."""
+
+    row: str
+    label: str
+    probability: float
+
+
+def predict_file(model: bytes, source: Path) -> list[Prediction]:
+    """Classify every row of a file (or folder of images).
+
+    Raises DataError naming the file, the row and what the model takes instead.
+    """
+    session = open_session(model)
+    names, feed = _read(session, source)
+    if not names:
+        raise DataError(f"{source} has no rows")
+    starts = range(0, len(names), BATCH)
+    batches = ({tensor: rows[start : start + BATCH] for tensor, rows in feed.items()} for start in starts)
+    probabilities = softmax(run_feeds(session, batches))
+    classes, best = class_names(session), probabilities.argmax(1)
+    return [
+        Prediction(name, classes[code], float(probabilities[i, code]))
+        for i, (name, code) in enumerate(zip(names, best.tolist(), strict=True))
+    ]
+
+
+def _read(session: ort.InferenceSession, source: Path) -> tuple[list[str], Feed]:
+    columns = column_names(session)
+    if columns:
+        rows, feed = read_table(source, columns)
+        return [str(number) for number in range(rows)], feed
+    shape = tuple(int(size) for size in session.get_inputs()[0].shape[1:])  # (H, W, C)
+    names, images = read_images(source, shape)
+    return names, {INPUT: images}
