@@ -1,0 +1,36 @@
+"""Step `distill_student`: the student learns from the teacher's targets and the labels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from distillery.artifacts import write_json
+from distillery.data.rows import load_rows
+from distillery.distillation import distill
+from distillery.labelling import load_targets
+from distillery.models.network import save_model
+from distillery.params.data import AugmentParams
+from distillery.params.distill import DistillParams
+from distillery.params.runtime import RuntimeParams
+from distillery.params.student import StudentParams
+from distillery.training import new_classifier
+from tasks.work import Work
+
+
+def distill_student(
+    data: Path,
+    targets: Path,
+    augment: AugmentParams,
+    student: StudentParams,
+    method: DistillParams,
+    runtime: RuntimeParams,
+    *,
+    work: Work,
+) -> None:
+    """Train the student on soft and hard labels."""
+    rows = load_rows(data)
+    model = new_classifier(student.model.network(rows.form, len(rows.classes)), rows, runtime)
+    epochs = distill(model, rows, load_targets(targets), augment, method, runtime)
+    write_json(work.into / "epochs.json", [asdict(epoch) for epoch in work.watch(epochs)])
+    save_model(model, work.into)

@@ -1,0 +1,65 @@
+"""Step `quantize_student`: the distilled student in int8, by the method that the config's type names."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import onnx
+
+from distillery.artifacts import write_atomically, write_json
+from distillery.data.rows import Rows, load_rows
+from distillery.export import compare, export
+from distillery.fake_quantization import with_fake_quantizers
+from distillery.labelling import load_targets
+from distillery.models.network import load_model
+from distillery.params.data import AugmentParams
+from distillery.params.distill import DistillParams
+from distillery.params.quantize import DynamicParams, QatParams, Quantization, StaticParams
+from distillery.params.runtime import RuntimeParams
+from distillery.quantization import dynamic, static, train_aware
+from distillery.training import reproducible
+from tasks.work import Work
+
+
+def quantize_student(
+    data: Path,
+    student: Path,
+    exported: Path,
+    targets: Path,
+    augment: AugmentParams,
+    distill: DistillParams,
+    method: Quantization,
+    runtime: RuntimeParams,
+    *,
+    work: Work,
+) -> None:
+    """Write model.onnx; aware training starts from the torch student, the others from its file."""
+    rows = load_rows(data)
+    match method:
+        case DynamicParams():
+            content = dynamic(onnx.load(exported / "model.onnx"), method, rows.classes)
+        case StaticParams():
+            content = static(onnx.load(exported / "model.onnx"), rows, method)
+        case QatParams():
+            content = _aware(rows, student, targets, augment, distill, method, runtime, work)
+    write_atomically(work.into / "model.onnx", content)
+
+
+def _aware(
+    rows: Rows,
+    student: Path,
+    targets: Path,
+    augment: AugmentParams,
+    distill: DistillParams,
+    qat: QatParams,
+    runtime: RuntimeParams,
+    work: Work,
+) -> bytes:
+    model = with_fake_quantizers(load_model(student))
+    epochs = train_aware(model, rows, load_targets(targets), augment, distill, qat, runtime)
+    write_json(work.into / "epochs.json", [asdict(epoch) for epoch in work.watch(epochs)])
+    with reproducible(runtime):
+        content = export(model, rows.classes)
+        write_json(work.into / "parity.json", asdict(compare(model, content, rows)))
+    return content

@@ -1,0 +1,176 @@
+"""The only file that imports DVC: makes the repository, pins folders, keeps the models of a run.
+
+Nothing here commits to git. DVC writes to the console and the root logger as it likes: it is silenced, and
+what it raises is said again with a remedy.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.fs import localfs
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.scm import SCMError
+from dvc_data.hashfile.build import build
+from dvc_data.hashfile.transfer import transfer
+
+from distillery.artifacts import CHUNK, write_json, written_beside
+from distillery.errors import Busy, DiskError, DistilleryError, ProjectError
+from tasks.pointers import file_md5s, matches_pin, pointer_file, stored_in_cache
+from tasks.registry_store import without_credentials
+from tasks.repository import init_git
+
+for _name in ("dvc", "dvc_data", "dvc_objects", "scmrepo"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)  # its progress bars ask the level too
+
+
+@dataclass(frozen=True)
+class KeptModels:
+    """What `models/` holds after a run: the chosen ONNX file, its teacher, and words about both."""
+
+    chosen: Path
+    teacher: Path
+    manifest: Mapping[str, Any]
+
+
+def make_repository(project: Path, root: Path | None) -> list[str]:
+    """Make the project a git repository and a DVC one, where it is not; says, in words, what was made.
+
+    `root` is the git repository that the project is in already, if any.
+    """
+    said = []
+    if root is None:
+        init_git(project)
+        said.append(f"made {project} a git repository (nothing is committed)")
+    with _plainly(project):
+        if not (project / ".dvc").is_dir():
+            Repo.init(str(project), subdir=root not in (None, project.resolve())).close()
+            said.append(f"made {project} a DVC repository (analytics off, autostage off)")
+        with Repo(str(project)) as repo, repo.config.edit("repo") as config:
+            config["core"] |= {"analytics": False, "autostage": False, "check_update": False}
+    return said
+
+
+def pin(project: Path, name: str) -> bool:
+    """Store the folder `name` in DVC's cache and write `name.dvc`; True when the pointer changed.
+
+    The same bytes leave the pointer as it is, byte for byte. Git is not told.
+    """
+    folder, pointer = project / name, pointer_file(project, name)
+    if not folder.is_dir():
+        raise ProjectError(f"{folder} is not there, so it cannot be pinned: put the files there first")
+    before = pointer.read_bytes() if pointer.exists() else None
+    files = file_md5s(folder)
+    if matches_pin(project, name, files) and stored_in_cache(project, files):
+        return False
+    with _plainly(project), Repo(str(project)) as repo:
+        repo.add(str(folder))
+    return pointer.read_bytes() != before
+
+
+def store(project: Path, name: str) -> str:
+    """Keep the folder `name` in DVC's cache, whatever its pointer pins; returns the folder's md5."""
+    with _plainly(project), Repo(str(project)) as repo:
+        cache = repo.cache.local
+        staging, _, built = build(cache, str(project / name), localfs, "md5")
+        if transfer(staging, cache, {built.hash_info}, shallow=False).failed:
+            raise DiskError(f"DVC could not store {project / name}: make room in {cache.path} and run again")
+    return str(built.hash_info.value)
+
+
+class NotStored(Exception):
+    """A store does not have an object."""
+
+
+class Unanswered(Exception):
+    """A store cannot be asked; the message says why."""
+
+
+class ObjectStore:
+    """Where DVC keeps objects by their md5: its cache, or a remote."""
+
+    def __init__(self, place: str, connect: Callable[[], Any]) -> None:
+        self.place = place  # in words, without credentials
+        self._connect = connect
+        self._silent: str | None = None
+
+    def chunks(self, md5: str) -> Iterator[bytes]:
+        """An object's bytes as they are stored, not checked; raises NotStored or Unanswered."""
+        if self._silent:
+            raise Unanswered(self._silent)
+        try:
+            with self._objects.fs.open(self._objects.oid_to_path(md5), "rb") as stream:
+                while chunk := stream.read(CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise NotStored from None
+        except Exception as error:  # every kind of remote has errors of its own
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            if not self._is_here:
+                self._silent = said  # a host that is gone is not waited for at every object
+            raise Unanswered(said) from error
+
+    @cached_property
+    def _objects(self) -> Any:
+        return self._connect()
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether it is on this machine's disk: one object that cannot be read says nothing of others."""
+        return "_objects" in vars(self) and self._objects.fs.protocol == "local"
+
+
+@contextmanager
+def object_stores(project: Path) -> Iterator[list[ObjectStore]]:
+    """The project's stores: DVC's cache, then the default remote, then the others by name."""
+    with ExitStack() as closing:
+        with _plainly(project):
+            repo = closing.enter_context(Repo(str(project)))
+            cache, default = repo.cache.local, repo.config["core"].get("remote")
+            names = sorted(repo.config["remote"], key=lambda name: (name != default, name))
+        stores = [ObjectStore(f"DVC's cache ({cache.path})", lambda: cache)]
+        for name in names:
+            url = without_credentials(str(repo.config["remote"][name]["url"]))
+            stores.append(ObjectStore(f"remote {name} ({url})", partial(repo.cloud.get_remote_odb, name)))
+        yield stores
+
+
+def keep_models(project: Path, kept: KeptModels) -> bool:
+    """Write `models/` (model.onnx, teacher.onnx, manifest.json) and pin it; True if `models.dvc` changed."""
+    folder = project / "models"
+    with written_beside(folder) as scratch:
+        shutil.copyfile(kept.chosen, scratch / "model.onnx")
+        shutil.copyfile(kept.teacher, scratch / "teacher.onnx")
+        write_json(scratch / "manifest.json", kept.manifest)
+        scratch.chmod(0o755)
+    return pin(project, "models")
+
+
+@contextmanager
+def _plainly(project: Path) -> Iterator[None]:
+    """What DVC raises, said with its place and remedy."""
+    try:
+        yield
+    except NotDvcRepoError:
+        remedy = "go to a clone that has its .dvc folder, or `distillery run` here once"
+        raise ProjectError(
+            f"{project} is no DVC repository, so it has no cache and no remote: {remedy}"
+        ) from None
+    except LockError:
+        raise Busy(f"Another DVC command holds {project}: wait until it ends and run again") from None
+    except OSError as error:
+        raise DiskError(f"DVC could not write in {project}: {error}") from None
+    except (DvcException, SCMError) as error:
+        said = " ".join(str(error).split())
+        raise DistilleryError(
+            f"DVC failed in {project}: {said}. Run `dvc doctor` there to see its setup"
+        ) from error
