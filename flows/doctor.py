@@ -1,0 +1,44 @@
+"""What a person asks when something is odd: versions, processor, server, leftovers."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from distillery.machine import cpu_features, cpu_model, library_version
+from distillery.params.project import load_params
+from tasks.environment import has_own_server, prepare_environment
+from tasks.leftovers import find_leftovers, remove_leftovers
+from tasks.locking import holder, is_held, project_lock
+from tasks.registry_store import tracking_uri, without_credentials
+
+LIBRARIES = ("distillery", "torch", "onnx", "onnxruntime", "prefect", "mlflow", "dvc", "numpy", "pandas")
+
+
+def _mended(project: Path) -> list[str]:
+    with project_lock(project, wait=False, tell=print):
+        return remove_leftovers(project)
+
+
+def examine(project: Path, fix: bool) -> dict[str, Any]:
+    """Findings by name. With `fix`, leftovers are removed; not while a run holds the project."""
+    prepare_environment(project)
+    params = load_params(project / "params.yaml")
+    held = is_held(project)
+    left = [] if held else _mended(project) if fix else find_leftovers(project)
+    return {
+        "project": str(project),
+        "python": platform.python_version(),
+        **{name: library_version(name) for name in LIBRARIES},
+        "cpu": cpu_model(),
+        "cpu_features": cpu_features(),
+        "device": params.runtime.device,
+        "precision": params.runtime.precision,
+        "threads": params.runtime.threads,
+        "prefect_server": os.environ["PREFECT_API_URL"] if has_own_server() else "embedded",
+        "registry": without_credentials(tracking_uri(project, params.registry)),
+        "held_by": holder(project) if held else None,
+        "removed" if fix else "leftovers": left,
+    }

@@ -1,0 +1,106 @@
+"""One run of the pipeline, or its plan: from what was asked to what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from typing import Any
+
+from distillery.data.locate import holds
+from flows.compress import TEACHER, Compressed, compress
+from flows.outcome import Outcome, read_outcome
+from flows.project import Request
+from flows.terminal import Terminal
+from tasks.caching import Records
+from tasks.data_folder import ensure_data
+from tasks.leftovers import remove_leftovers
+from tasks.locking import project_lock
+from tasks.planning import Plan, Planned
+from tasks.pointers import models_kept
+from tasks.registry_store import ensure_store
+from tasks.repository import ensure_repository, uncommitted_pointers
+from tasks.steps import interpreted_by
+
+Refresh = tuple[str, ...]
+
+
+def plan_once(request: Request, refresh: Refresh) -> list[dict[str, Any]]:
+    """What a run would do; nothing is made."""
+    plan, _ = _planned(request, Records(request.project), refresh)
+    return [step.to_json() for step in plan.steps]
+
+
+def compress_once(request: Request, refresh: Refresh, wait: bool, terminal: Terminal) -> Outcome:
+    """Run what is missing; where nothing is, answer from the records without starting anything."""
+    started = time.monotonic()
+    with project_lock(request.project, wait, terminal.say):
+        _make_ready(request, terminal.say)
+        records = Records(request.project)
+        plan, made = _planned(request, records, refresh)
+        if plan.all_hits and _models_kept(request, made):
+            steps = [_cached(step) for step in plan.steps]
+        else:
+            again = ("register_model",) if plan.all_hits else ()  # which keeps the models
+            made, steps = _run(request, (*refresh, *again), terminal)
+            for pointer in uncommitted_pointers(request.project):
+                terminal.say(f"{pointer} changed: commit it to keep which bytes these were")
+        return read_outcome(request.project, made, steps, time.monotonic() - started)
+
+
+def _planned(request: Request, records: Records, refresh: Refresh) -> tuple[Plan, Compressed]:
+    plan = Plan(records, refresh)
+    with interpreted_by(plan):
+        made = compress(request.params)
+    records.memory.save()
+    return plan, made
+
+
+def _make_ready(request: Request, say: Callable[[str], None]) -> None:
+    for removed in remove_leftovers(request.project):
+        say(f"removed what a killed run left: {removed}")
+    for sentence in ensure_repository(request.project):
+        say(sentence)
+    ensure_store(request.project)
+    if request.own_data:
+        for sentence in ensure_data(request.project, request.params.data):
+            say(sentence)
+
+
+def _cached(step: Planned) -> dict[str, Any]:
+    return {"name": step.name, "variant": step.variant, "status": "cached", "seconds": 0.0}
+
+
+def _models_kept(request: Request, made: Compressed) -> bool:
+    """Whether `models/` is what this run would keep there."""
+    chosen = read_outcome(request.project, made, (), 0.0).chosen
+    kept = {"model.onnx": made.models[chosen["name"]], "teacher.onnx": made.models[TEACHER]} if chosen else {}
+    digests = {
+        name: file.sha256
+        for name, noun in kept.items()
+        for file in (noun.artifact.files if noun.artifact else ())
+        if file.name == "model.onnx"
+    }
+    own = holds(request.project / "data", request.params.data)
+    return not own or chosen is None or models_kept(request.project, digests)
+
+
+def _run(request: Request, refresh: Refresh, terminal: Terminal) -> tuple[Compressed, list[dict[str, Any]]]:
+    """Prefect is imported here, while its server starts."""
+    from tasks.bundle import running_source
+    from tasks.server import prefect_server
+
+    running_source()
+    records = Records(request.project)
+    with prefect_server(request.project) as server:
+        from tasks.running import Run, run_flow
+
+        server.wait_until_healthy()
+        run = Run(records, terminal, refresh)
+        try:
+            with redirect_stdout(sys.stderr):  # a library that prints must not spoil --json
+                made = run_flow("compress", lambda: compress(request.params), run, records)
+        finally:
+            terminal.close()
+    return made, [done.to_json() for done in run.steps]

@@ -1,0 +1,102 @@
+"""What commands share: their options, how a failure is told, and the one JSON value.
+
+Light: a command imports this at once, and what it works with when it runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+
+from distillery.errors import INTERRUPTED, DiskError, DistilleryError
+
+if TYPE_CHECKING:
+    from flows.project import Request
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EEXIST)
+
+Project = Annotated[
+    Path | None,
+    typer.Option("--project", metavar="DIR", help="Default: the nearest parent with a params.yaml."),
+]
+ParamsFile = Annotated[
+    Path | None, typer.Option("--params", metavar="FILE", help="A YAML file over params.yaml.")
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="a.b=c", help="One parameter over both; repeatable.")
+]
+Refresh = Annotated[
+    list[str] | None, typer.Option("--refresh", metavar="STEP", help="Do this step anew; repeatable.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON value on standard output, and nothing else there.")
+]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Exit 5 instead of waiting for another run of this project.")
+]
+
+
+Arguments = ParamSpec("Arguments")
+
+
+def told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Every failure as one message on standard error, with the exit code of errors.py; no traceback."""
+
+    @wraps(command)
+    def telling(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except DistilleryError as error:
+            _fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _fail("interrupted: run it again to go on; finished steps are kept", INTERRUPTED)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            _fail(_told_disk(error) or _told_fault(error), DiskError.exit_code)
+
+    return telling
+
+
+def _told_disk(error: Exception) -> str | None:
+    """What the disk refused, and the remedy; None for a failure of another kind."""
+    if not isinstance(error, OSError) or error.errno not in DISK:
+        return None
+    where = f" {error.filename}" if error.filename else ""
+    remedy = "nothing half-written is kept; make room or mend the rights and run it again"
+    return f"cannot use{where}: {error.strerror}; {remedy}"
+
+
+def _told_fault(error: Exception) -> str:
+    """A fault of ours in a line; its traceback is kept where it can be sent from."""
+    with NamedTemporaryFile("w", prefix="distillery-error-", suffix=".log", delete=False) as log:
+        traceback.print_exc(file=log)
+    return (
+        f"internal error, {type(error).__name__}: {error}\nthe traceback is in {log.name}: please report it"
+    )
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"distillery: {message}\n")
+    sys.exit(code)
+
+
+def request_of(project: Path | None, params: Path | None, settings: Sequence[str] | None) -> Request:
+    """The project and its params, overlaid; sets the environment that later imports read."""
+    from flows.project import read_request
+
+    return read_request(project, params, tuple(settings or ()))
+
+
+def print_json(value: object) -> None:
+    """The one JSON value of a command, on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False))

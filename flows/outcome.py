@@ -1,0 +1,63 @@
+"""What a finished flow left, read from its artifacts: the same for a run and for one with nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distillery.artifacts import read_json
+from distillery.report import Variant, variant_of
+from flows.compress import Compressed
+from tasks.steps import Noun
+
+JSON_FIELDS = (
+    "name", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "file_bytes", "parameters", "macs",
+    "latency_p50_ms", "latency_p95_ms", "throughput_rows_per_second", "peak_rss_bytes", "integer_op_share",
+    "teacher_agreement", "broken",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Steps as they went, variants as measured, and the choice as registered."""
+
+    steps: list[dict[str, Any]]
+    variants: list[Variant]
+    chosen: dict[str, Any] | None  # name, version, alias
+    reason: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `run --json` prints."""
+        variants = [{field: getattr(variant, field) for field in JSON_FIELDS} for variant in self.variants]
+        return {
+            "steps": self.steps,
+            "variants": variants,
+            "chosen": self.chosen,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def read_outcome(project: Path, made: Compressed, steps: Sequence[dict[str, Any]], seconds: float) -> Outcome:
+    """Read the artifacts of a flow in which every step ran or was cached."""
+    choice = read_json(_file(project, made.choice, "choice.json"))
+    variants = [
+        variant_of(
+            name,
+            read_json(_file(project, made.evaluations[name], "evaluation.json")),
+            read_json(_file(project, made.measurements[name], "measurement.json")),
+            choice["broken"].get(name, []),
+        )
+        for name in made.models
+    ]
+    chosen = read_json(_file(project, made.registration, "registration.json"))["chosen"]
+    return Outcome(list(steps), variants, chosen, choice["reason"], seconds)
+
+
+def _file(project: Path, noun: Noun, name: str) -> Path:
+    if noun.artifact is None:
+        raise ValueError(f"{noun.step} has not run: a finished flow has all its artifacts")
+    return project / noun.artifact.path / name
