@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from distillery.data.form import Shape
+from distillery.errors import DataError
+from distillery.export import export
+from distillery.inference import open_session, run_feeds, softmax
+from distillery.models.mlp import Mlp
+from distillery.models.network import Classifier
+from distillery.prediction import predict_file
+
+# A broken picture of absurd size is a warning of Pillow's before it is an error of ours.
+pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+
+
+@pytest.fixture(scope="module")
+def model(files):
+    return files["mlp"]
+
+
+@pytest.fixture(scope="module")
+def pixels(rows):
+    return np.array(rows.features[:5])
+
+
+@pytest.fixture(scope="module")
+def expected(model, pixels):
+    probabilities = softmax(run_feeds(open_session(model), [{"input": pixels}]))
+    return [(str(p.argmax()), float(p.max())) for p in probabilities]
+
+
+def agree(predictions, expected):
+    assert [p.label for p in predictions] == [label for label, _ in expected]
+    assert [p.probability for p in predictions] == pytest.approx([share for _, share in expected], rel=1e-5)
+
+
+def csv(pixels, header=None, label=False):
+    lines = [",".join([*(["3"] if label else []), *map(str, row.ravel())]) for row in pixels]
+    return "\n".join(([header] if header else []) + lines) + "\n"
+
+
+NAMES = ",".join(f"p{i}" for i in range(64))
+
+
+@pytest.mark.parametrize(
+    ("header", "label"), [(None, False), (NAMES, False), (f"label,{NAMES}", True), (f'"label",{NAMES}', True)]
+)
+def test_a_csv_is_read_with_and_without_header_and_label(model, pixels, expected, tmp_path, header, label):
+    (tmp_path / "rows.csv").write_text(csv(pixels, header, label))
+    predictions = predict_file(model, tmp_path / "rows.csv")
+    agree(predictions, expected)
+    assert [p.row for p in predictions] == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("shape", [(5, 8, 8, 1), (5, 8, 8)])
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])
+def test_an_npy_is_read_with_and_without_the_channel_of_grey(model, pixels, expected, tmp_path, shape, kind):
+    np.save(tmp_path / "rows.npy", pixels.reshape(shape).astype(kind))
+    agree(predict_file(model, tmp_path / "rows.npy"), expected)
+
+
+def test_an_npz_is_read_by_its_only_array_or_the_one_named_input(model, pixels, expected, tmp_path):
+    np.savez(tmp_path / "one.npz", anything=pixels)
+    np.savez_compressed(tmp_path / "two.npz", labels=np.arange(5), input=pixels)
+    agree(predict_file(model, tmp_path / "one.npz"), expected)
+    agree(predict_file(model, tmp_path / "two.npz"), expected)
+
+
+def test_images_are_read_one_by_one_or_as_a_folder_in_the_order_of_their_names(
+    model, pixels, expected, tmp_path
+):
+    for i in (4, 2, 0, 1, 3):
+        Image.fromarray(pixels[i, :, :, 0]).save(tmp_path / f"{i}.png")
+    (tmp_path / "notes.txt").write_text("not an image")
+    agree(predict_file(model, tmp_path / "2.png"), expected[2:3])
+    predictions = predict_file(model, tmp_path)
+    agree(predictions, expected)
+    assert [p.row for p in predictions] == [f"{i}.png" for i in range(5)]
+
+
+def test_colour_images_keep_their_channels(tmp_path):
+    network = Mlp(family="mlp", hidden=(), dropout=0.0).network(Shape(height=2, width=3, channels=3), 2)
+    content = export(Classifier(network), ("no", "yes"))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.save(tmp_path / "a.npy", pixels[None])
+    assert (
+        predict_file(content, tmp_path / "a.png")[0].probability
+        == predict_file(content, tmp_path / "a.npy")[0].probability
+    )
+
+
+def refused(model, source):
+    with pytest.raises(DataError) as caught:
+        predict_file(model, source)
+    assert str(source) in caught.value.message
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", b"", "not a readable CSV"),
+        ("a.csv", b"\xff\xfe\x00", "not a readable CSV"),
+        ("a.csv", b"1,2,3\n", "3 columns; the model takes 64"),
+        ("a.csv", (NAMES + "\n").encode(), "has no rows"),
+        ("a.npy", b"", "no readable array"),
+        ("a.npy", b"garbage", "no readable array"),
+        ("a.npz", b"PK\x03\x04garbage", "no readable array"),
+        ("a.npz", b"", "no readable array"),
+        ("a.png", b"garbage", "not a readable image"),
+        ("a.png", b"", "not a readable image"),
+        ("a.pdf", b"", ".pdf is not read here"),
+        ("noend", b"", "without suffix"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_remedy(model, tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    assert words in refused(model, tmp_path / name)
+
+
+def test_a_file_that_is_not_there_and_an_empty_folder_are_refused(model, tmp_path):
+    assert "is not there" in refused(model, tmp_path / "nowhere.csv")
+    assert "has no rows" in refused(model, tmp_path)
+
+
+@pytest.mark.parametrize("value", ["256", "-1", "1.5", "nan", "inf", "", "dog", "1e400"])
+def test_a_cell_that_is_no_pixel_names_its_row(model, pixels, tmp_path, value):
+    lines = csv(pixels, NAMES).splitlines()
+    lines[3] = ",".join([value, *lines[3].split(",")[1:]])
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert "row 2: values must be whole numbers from 0 to 255" in refused(model, tmp_path / "a.csv")
+
+
+def test_a_row_with_a_cell_too_many_is_refused(model, pixels, tmp_path):
+    lines = csv(pixels, NAMES).splitlines()
+    (tmp_path / "every.csv").write_text("\n".join([lines[0], *("7," + line for line in lines[1:])]))
+    (tmp_path / "one.csv").write_text("\n".join([*lines[:3], "7," + lines[3], *lines[4:]]))
+    refused(model, tmp_path / "every.csv")
+    refused(model, tmp_path / "one.csv")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((5, 8, 9, 1), np.uint8),
+        np.zeros((8, 8), np.uint8),
+        np.zeros((), np.uint8),
+        np.zeros((2, 64), np.uint8),
+        np.full((2, 8, 8), 300),
+        np.full((2, 8, 8), 0.5),
+        np.full((2, 8, 8), np.nan),
+        np.full((2, 8, 8), 1 + 0j),
+        np.full((2, 8, 8), "a"),
+        np.zeros((0, 8, 8), np.uint8),
+        np.array([{"pickled": True}], dtype=object),
+    ],
+)
+def test_an_array_that_is_no_rows_of_the_model_is_refused(model, tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    refused(model, tmp_path / "a.npy")
+
+
+def test_an_npz_without_input_or_with_a_member_that_is_no_array_is_refused(model, tmp_path, pixels):
+    np.savez(tmp_path / "a.npz", one=pixels, two=pixels)
+    refused(model, tmp_path / "a.npz")
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
+        archive.writestr("input", b"no array at all")
+    refused(model, tmp_path / "b.npz")
+
+
+def test_an_image_of_another_size_says_both_sizes(model, tmp_path):
+    Image.new("L", (9, 8)).save(tmp_path / "a.png")
+    assert "is 9 x 8; the model takes 8 x 8" in refused(model, tmp_path / "a.png")
+
+
+def samples(pixels):
+    """One good file of every kind."""
+    plain, zipped, packed, picture = io.BytesIO(), io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(plain, pixels)
+    np.savez(zipped, input=pixels)
+    np.savez_compressed(packed, input=pixels)
+    Image.fromarray(pixels[0, :, :, 0]).save(picture, "png")
+    return {
+        "a.csv": csv(pixels, NAMES).encode(),
+        "a.npy": plain.getvalue(),
+        "a.npz": zipped.getvalue(),
+        "b.npz": packed.getvalue(),
+        "a.png": picture.getvalue(),
+    }
+
+
+@given(st.data())
+def test_no_corruption_of_any_file_raises_anything_but_a_data_error(model, pixels, tmp_path_factory, data):
+    name, content = data.draw(st.sampled_from(sorted(samples(pixels).items())))
+    broken = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 4))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del broken[data.draw(st.integers(0, len(broken) - 1)) :]
+    file = tmp_path_factory.mktemp("fuzz") / name
+    file.write_bytes(broken)
+    try:
+        predictions = predict_file(model, file)
+    except DataError as error:
+        assert str(file) in error.message
+    else:
+        assert {p.label for p in predictions} <= set("0123456789")
+
+
+@given(st.sampled_from(["a.csv", "a.npy", "a.npz", "a.png", "a.jpg", "a.bmp"]), st.binary(max_size=200))
+def test_no_bytes_raise_anything_but_a_data_error(model, tmp_path_factory, name, content):
+    file = tmp_path_factory.mktemp("fuzz") / name
+    file.write_bytes(content)
+    refused(model, file)

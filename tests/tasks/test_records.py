@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from tasks.records import RunRecord, VariantRecord, listed, params_digest, record_digest
+
+FACTS = {"data_digest": "d", "params_digest": "p", "code_digest": "c"}
+
+
+def variant(name="student-fp32", digest="o", broken=(), **numbers):
+    return VariantRecord(name, Path(f"{name}.onnx"), digest, "w", numbers, broken)
+
+
+def run(*variants, chosen=None, **facts):
+    return RunRecord({v.variant: v for v in variants}, chosen, FACTS | facts)
+
+
+def changed(params, block, **values):
+    return params.model_copy(update={block: getattr(params, block).model_copy(update=values)})
+
+
+def test_an_identity_is_the_file_the_data_and_the_params_and_nothing_else():
+    first = variant()
+    identity = run(first).identity(first)
+    assert run(first, code_digest="other").identity(variant(broken=("max_bytes",), accuracy=0.5)) == identity
+    assert run(first, data_digest="other").identity(first) != identity
+    assert run(first, params_digest="other").identity(first) != identity
+    assert run(first).identity(variant(digest="other")) != identity
+
+
+def test_budget_and_registry_shape_no_file_and_the_seed_does(params):
+    assert params_digest(changed(params, "budget", max_bytes=1)) == params_digest(params)
+    assert params_digest(changed(params, "registry", name="other")) == params_digest(params)
+    assert params_digest(changed(params, "runtime", seed=1)) != params_digest(params)
+
+
+def test_a_result_is_another_when_its_choice_or_its_budgets_or_its_code_are():
+    results = [
+        run(variant()),
+        run(variant(), chosen="student-fp32"),
+        run(variant(broken=("max_bytes",))),
+        run(variant(), code_digest="other"),
+    ]
+    assert len({result.result_identity for result in results}) == 4
+
+
+def test_the_teacher_is_no_version_and_the_chosen_one_comes_last():
+    record = run(
+        variant("student-fp32"), variant("control-fp32"), variant("teacher-fp32"), chosen="student-fp32"
+    )
+    assert list(record.compressed) == ["control-fp32", "student-fp32"]
+    assert [v.role for v in record.variants.values()] == ["candidate", "control", "teacher"]
+
+
+def test_a_record_digest_notices_changes_to_the_record_and_only_to_it():
+    first = variant(accuracy=0.9)
+    tags = run(first).tags(first)
+    assert record_digest({**tags, "budget_broken": "max_bytes", "mine": "x"}) == tags["record_digest"]
+    assert record_digest({**tags, "accuracy": "0.99"}) != tags["record_digest"]
+    without = {key: value for key, value in tags.items() if key != "accuracy"}
+    assert record_digest(without) != tags["record_digest"]
+
+
+def test_a_version_is_listed_from_its_tags():
+    first = variant(accuracy=0.1 + 0.2, file_bytes=10, broken=("max_bytes: 2 > 1", "max_p50_ms: 3 > 1"))
+    row = listed("7", run(first).tags(first), ["champion"])
+    assert row["accuracy"] == 0.1 + 0.2  # to the last bit
+    assert (row["version"], row["name"], row["file_bytes"]) == ("7", "student-fp32", 10)
+    assert row["broken"] == ["max_bytes: 2 > 1", "max_p50_ms: 3 > 1"]
+
+
+@pytest.mark.parametrize("tags", [{}, {"accuracy": "lots", "file_bytes": "", "budget_broken": ""}])
+def test_a_version_that_someone_else_made_is_listed_with_gaps(tags):
+    row = listed("1", tags, [])
+    assert (row["name"], row["accuracy"], row["file_bytes"], row["broken"]) == (None, None, None, [])
