@@ -1,0 +1,50 @@
+"""MNIST through the idx source with params/mnist.yaml: one whole run, cold.
+
+    python benchmarks/mnist.py FOLDER
+
+FOLDER holds the four MNIST-layout files, gzipped or not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Run and print a line a variant."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copy(ROOT / "params.yaml", scratch)
+        command = [sys.executable, "-m", "flows.cli", "run", "--json", "--project", scratch]
+        command += ["--params", str(ROOT / "params/mnist.yaml")]
+        for setting in [f"data.path={arguments.folder.resolve()}", *arguments.settings]:
+            command += ["--set", setting]
+        start = time.perf_counter()
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        elapsed = time.perf_counter() - start
+    if done.returncode not in (0, 3):
+        raise SystemExit(done.returncode)
+    result = json.loads(done.stdout)
+    for v in result["variants"]:
+        print(
+            f"{v['name']:22}{v['accuracy']:8.2%} [{v['accuracy_low']:.2%}, {v['accuracy_high']:.2%}]"
+            f"{v['file_bytes']:10,} bytes  p50 {v['latency_p50_ms']:.3f} ms"
+            f"  integer {v['integer_op_share']:.1%}"
+        )
+    print(f"chosen: {result['chosen']}; {elapsed / 60:.1f} minutes")
+
+
+if __name__ == "__main__":
+    main()
