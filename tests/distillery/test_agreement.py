@@ -13,7 +13,7 @@ def test_a_file_agrees_with_itself(files, rows):
 
 def test_two_files_are_compared_on_the_test_rows(files, rows):
     positions = rows.where(Split.TEST)
-    one, other = (run_rows(open_session(files[name]), rows.features, positions) for name in files)
+    one, other = (run_rows(open_session(files[name]), rows, positions) for name in files)
     agreement = agree(*files.values(), rows)
     assert agreement.rows == len(positions)
     assert 0 < agreement.share < 1

@@ -71,7 +71,9 @@ def test_a_comment_or_the_report_re_runs_nothing(project, source):
 
 def test_a_change_of_the_probe_measures_anew(project, source):
     file = source / "distillery/probe.py"
-    file.write_text(file.read_text().replace("2000, 256, 20", "3000, 256, 20"))
+    before = file.read_text()
+    file.write_text(before.replace("RUNS = 100, 2000", "RUNS = 100, 3000"))
+    assert file.read_text() != before
     plan = project("plan", "--json", source=source)
     assert ran(plan) == {"measure_model", "choose_model", "register_model"}
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -105,9 +106,8 @@ def test_a_harmed_bundle_is_said_file_by_file_with_its_place(project, harm):
 
 
 def test_data_that_are_gone_are_said_object_by_object_with_where_they_were_looked_for(project, tmp_path):
-    subprocess.run(
-        ["dvc", "remote", "add", "-d", "store", tmp_path / "store"], cwd=project.folder, check=True
-    )
+    command = [sys.executable, "-m", "dvc", "remote", "add", "-d", "store", str(tmp_path / "store")]
+    subprocess.run(command, cwd=project.folder, check=True)
     md5s = file_md5s(project.folder / "data")
     for md5 in md5s.values():
         (project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).unlink()

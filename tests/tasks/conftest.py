@@ -103,7 +103,7 @@ def own_data(project, params):
 
 
 @pytest.fixture
-def prepared(project):
+def prepared_data(project):
     """A `prepare_data` artifact that read `data/`, if there is one, with its record; returns its folder."""
     from distillery.artifacts import describe, digest_json, write_json
     from tasks.caching import ARTIFACTS, RESULTS, Record
@@ -126,7 +126,7 @@ def prepared(project):
 
 
 @pytest.fixture
-def artifacts(tmp_path, prepared):
+def artifacts(tmp_path, prepared_data):
     """Writes what the steps before `register_model` leave; returns the step's arguments."""
     from distillery.artifacts import write_json
 
@@ -156,7 +156,7 @@ def artifacts(tmp_path, prepared):
         write_json(root / "choice/choice.json", {"chosen": chosen, "reason": "smallest", "broken": verdict})
         kinds = ("networks", "models", "evaluations", "measurements")
         each = {kind: {n: root / kind / n for n in VARIANTS} for kind in kinds}
-        return {"data": prepared(schema), "choice": root / "choice", **each}
+        return {"data": prepared_data(schema), "choice": root / "choice", **each}
 
     return write
 

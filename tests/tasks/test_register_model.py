@@ -144,11 +144,11 @@ def test_a_version_says_what_it_was_made_from(step, stored, params, artifacts):
     assert tags["bundle"].startswith("bundle-")
 
 
-def test_a_source_elsewhere_is_recorded_file_by_file_as_it_was_read(stored, params, prepared, tmp_path):
+def test_a_source_elsewhere_is_recorded_file_by_file_as_it_was_read(stored, params, prepared_data, tmp_path):
     read = {"images": "1" * 64, "labels": "2" * 64}
     data = params.data.model_copy(update={"source": "idx", "path": "../elsewhere"})
-    origin = find_origin(stored, prepared({}, **read), data, own=False)
+    origin = find_origin(stored, prepared_data({}, **read), data, own=False)
     assert (origin.folder, origin.md5, origin.files) == (str(tmp_path / "elsewhere"), None, read)
     digest = digest_bytes(f"images {'1' * 64}\nlabels {'2' * 64}\n".encode())
     assert origin.source == {"format": "idx", "files": 2, "digest": digest}
-    assert find_origin(stored, prepared({}), params.data, own=False).to_json()["folder"] is None
+    assert find_origin(stored, prepared_data({}), params.data, own=False).to_json()["folder"] is None
