@@ -11,7 +11,7 @@ from distillery.artifacts import digest_json
 
 
 class Outcome(StrEnum):
-    """Passed: shown to hold. Refused: shown, or for a fact known, not to hold. Undecided: too little to say."""
+    """Passed: shown to hold. Refused: shown not to hold. Undecided: too little was seen to say."""
 
     PASSED = "passed"
     REFUSED = "refused"
