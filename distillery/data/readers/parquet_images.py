@@ -36,7 +36,7 @@ class PictureColumn:
         """Row, batch and encoded images (null where there is none) of all of a file."""
         inner = pa.types.is_struct(file.schema.field(self.image).type)
         path = f"{self.image}.bytes" if inner else self.image
-        average = file.column_bytes.get(path, 0) // max(1, file.rows)
+        average = file.unpacked // max(1, file.rows)
         rows = max(1, min(MOST_ROWS, CHUNK_BYTES // max(1, average)))
         for first, batch in file.batches(columns, rows, [path]):
             column = batch.column(self.image)
