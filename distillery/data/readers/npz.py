@@ -73,7 +73,7 @@ class NpzReader:
                 if table is not None:
                     yield table.chunk(_batch(features, values), pair.tested, place)
                 else:
-                    encoded = encode(values, f"{pair.labels.file}: {pair.labels.name}")
+                    encoded = encode(values)
                     refuse_many_classes(classes, encoded, pair.labels.name)
                     yield Chunk(_with_channels(features), encoded, pair.tested, place)
                 first += len(labels)

@@ -67,7 +67,7 @@ class ParquetImagesReader:
         for shard in self.shards:
             names = shard.class_names(self.column.label)
             for first, batch, pictures in self.column.pictures(shard, [self.column.image, self.column.label]):
-                labels = encode(batch.column(self.column.label), f"column {self.column.label}")
+                labels = encode(batch.column(self.column.label))
                 refuse_many_classes(classes, labels, self.column.label)
                 for start in range(0, len(pictures), self.decoder.rows):
                     here = slice(start, start + self.decoder.rows)
