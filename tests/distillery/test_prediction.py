@@ -55,7 +55,7 @@ NAMES = ",".join(f"p{i}" for i in range(64))
 )
 def test_a_csv_is_read_with_and_without_header_and_label(model, pixels, expected, tmp_path, header, label):
     (tmp_path / "rows.csv").write_text(csv(pixels, header, label))
-    predictions = predict_file(model, tmp_path / "rows.csv")
+    predictions = predict_file(model, tmp_path / "rows.csv").rows
     agree(predictions, expected)
     assert [p.row for p in predictions] == ["0", "1", "2", "3", "4"]
 
@@ -64,14 +64,14 @@ def test_a_csv_is_read_with_and_without_header_and_label(model, pixels, expected
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])
 def test_an_npy_is_read_with_and_without_the_channel_of_grey(model, pixels, expected, tmp_path, shape, kind):
     np.save(tmp_path / "rows.npy", pixels.reshape(shape).astype(kind))
-    agree(predict_file(model, tmp_path / "rows.npy"), expected)
+    agree(predict_file(model, tmp_path / "rows.npy").rows, expected)
 
 
 def test_an_npz_is_read_by_its_only_array_or_the_one_named_input(model, pixels, expected, tmp_path):
     np.savez(tmp_path / "one.npz", anything=pixels)
     np.savez_compressed(tmp_path / "two.npz", labels=np.arange(5), input=pixels)
-    agree(predict_file(model, tmp_path / "one.npz"), expected)
-    agree(predict_file(model, tmp_path / "two.npz"), expected)
+    agree(predict_file(model, tmp_path / "one.npz").rows, expected)
+    agree(predict_file(model, tmp_path / "two.npz").rows, expected)
 
 
 def test_images_are_read_one_by_one_or_as_a_folder_in_the_order_of_their_names(
@@ -80,8 +80,8 @@ def test_images_are_read_one_by_one_or_as_a_folder_in_the_order_of_their_names(
     for i in (4, 2, 0, 1, 3):
         Image.fromarray(pixels[i, :, :, 0]).save(tmp_path / f"{i}.png")
     (tmp_path / "notes.txt").write_text("not an image")
-    agree(predict_file(model, tmp_path / "2.png"), expected[2:3])
-    predictions = predict_file(model, tmp_path)
+    agree(predict_file(model, tmp_path / "2.png").rows, expected[2:3])
+    predictions = predict_file(model, tmp_path).rows
     agree(predictions, expected)
     assert [p.row for p in predictions] == [f"{i}.png" for i in range(5)]
 
@@ -93,8 +93,8 @@ def test_colour_images_keep_their_channels(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "a.png")
     np.save(tmp_path / "a.npy", pixels[None])
     assert (
-        predict_file(content, tmp_path / "a.png")[0].probability
-        == predict_file(content, tmp_path / "a.npy")[0].probability
+        predict_file(content, tmp_path / "a.png").rows[0].probability
+        == predict_file(content, tmp_path / "a.npy").rows[0].probability
     )
 
 
@@ -209,7 +209,7 @@ def test_no_corruption_of_any_file_raises_anything_but_a_data_error(model, pixel
     file = tmp_path_factory.mktemp("fuzz") / name
     file.write_bytes(broken)
     try:
-        predictions = predict_file(model, file)
+        predictions = predict_file(model, file).rows
     except DataError as error:
         assert str(file) in error.message
     else:

@@ -15,7 +15,7 @@ from distillery import raw_tables
 from distillery.errors import DataError
 from distillery.feeding import feeder
 from distillery.inference import open_session, run_rows, softmax
-from distillery.prediction import predict_file
+from distillery.prediction import UnknownName, predict_file
 from distillery.raw_tables import SHOWN, read_table
 
 TAKES = {"input": ["size", "age"], "categories": ["colour"]}
@@ -201,7 +201,7 @@ def as_csv(table, rows):
 def test_predictions_from_a_csv_are_those_of_the_prepared_rows(table_file, table, tmp_path, count):
     as_csv(table, slice(count)).to_csv(tmp_path / "rows.csv", index=False)
     probabilities = softmax(run_rows(open_session(table_file), table, np.arange(count)))
-    predictions = predict_file(table_file, tmp_path / "rows.csv")
+    predictions = predict_file(table_file, tmp_path / "rows.csv").rows
     assert [p.row for p in predictions] == [str(i) for i in range(count)]
     assert [p.label for p in predictions] == [table.classes[code] for code in probabilities.argmax(1)]
     assert [p.probability for p in predictions] == pytest.approx(probabilities.max(1).tolist(), rel=1e-5)
@@ -212,7 +212,22 @@ def test_a_category_that_the_model_does_not_know_is_as_good_as_missing(table_fil
     for name, colour in (("unknown", "octarine"), ("missing", "")):
         known.assign(colour=colour).to_csv(tmp_path / f"{name}.csv", index=False)
     unknown, missing = (predict_file(table_file, tmp_path / f"{name}.csv") for name in ("unknown", "missing"))
-    assert unknown == missing
+    assert unknown.rows == missing.rows
+    assert unknown.unknown == [UnknownName("colour", "octarine", 20)]
+    assert missing.unknown == []
+
+
+def test_unknown_categories_are_counted_by_column_the_commonest_first(table_file, table, tmp_path):
+    frame = as_csv(table, slice(6))
+    frame.assign(
+        colour=["red", "mauve", "", "mauve", "teal", "NA"], kind=["a", "teal", "teal", "teal", "b", "c"]
+    ).to_parquet(tmp_path / "rows.parquet")
+    assert predict_file(table_file, tmp_path / "rows.parquet").unknown == [
+        UnknownName("kind", "teal", 3),
+        UnknownName("colour", "mauve", 2),
+        UnknownName("colour", "NA", 1),
+        UnknownName("colour", "teal", 1),
+    ]
 
 
 def test_a_table_without_rows_is_refused(table_file, table, tmp_path):
@@ -234,7 +249,7 @@ def test_no_corruption_raises_anything_but_a_data_error(table_file, table, tmp_p
         del broken[data.draw(st.integers(0, len(broken) - 1)) :]
     (folder / name).write_bytes(broken)
     try:
-        predictions = predict_file(table_file, folder / name)
+        predictions = predict_file(table_file, folder / name).rows
     except DataError as error:
         assert str(folder / name) in error.message
     else:
