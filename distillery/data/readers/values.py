@@ -54,7 +54,7 @@ def to_numbers(values: pa.Array) -> tuple[NDArray[np.float32], dict[int, str]]:
 
 def parse_numbers(text: pa.Array) -> tuple[pa.Array, dict[int, str]]:
     """Text as float64, empty as null; and what is no number, by its row, which is null too."""
-    plain = text.dictionary_decode() if pa.types.is_dictionary(text.type) else text
+    plain = text.dictionary_decode() if pa.types.is_dictionary(text.type) else _usual(text)
     trimmed = pc.utf8_trim_whitespace(plain)
     full = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     if are_numbers(full):
@@ -70,7 +70,7 @@ def encode(values: pa.Array) -> Encoded:
 
     Only names that some row has are listed.
     """
-    coded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(_encodable(values))
+    coded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(_usual(values))
     indices = pc.fill_null(pc.cast(coded.indices, pa.int64()), -1).to_numpy(zero_copy_only=False)
     used, inverse = np.unique(indices, return_inverse=True)
     entries = coded.dictionary.take(pa.array(used[used >= 0]))
@@ -80,8 +80,8 @@ def encode(values: pa.Array) -> Encoded:
     return Encoded(np.array(codes, np.int32)[inverse], tuple(places))
 
 
-def _encodable(values: pa.Array) -> pa.Array:
-    """Arrow has no dictionaries of these two types."""
+def _usual(values: pa.Array) -> pa.Array:
+    """Most of what Arrow computes, it does not on these two types."""
     if pa.types.is_float16(values.type):
         return pc.cast(values, pa.float32())
     return pc.cast(values, pa.string()) if pa.types.is_string_view(values.type) else values
