@@ -52,10 +52,12 @@ class _Lines:
             ) from None
         self._quoted = self._quoted or b'"' in block
         text = self._open + block
-        longest = max(map(len, text.split(b"\n")))
-        self._longest = max(self._longest, longest)
+        lines = text.split(b"\n")
+        self._longest = max(self._longest, *map(len, lines))
         if self._longest > LONGEST:
-            raise self._fault(b"", f"is longer than {LONGEST >> 20} MiB: is a line end missing?")
+            before = next(at for at, line in enumerate(lines) if len(line) > LONGEST)
+            reason = f"is longer than {LONGEST >> 20} MiB: is a line end missing?"
+            raise self._fault(b"\n" * before, reason)
         whole, end, self._open = text.rpartition(b"\n")
         if end:
             self._ended += _line_ends(whole + end)

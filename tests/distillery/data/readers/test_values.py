@@ -49,7 +49,8 @@ def test_a_whole_number_has_one_name_whatever_its_type(kind):
         (pa.array([True, False, None]), ["true", "false", None]),
         (pa.array([None, None]), [None, None]),
         (pa.array([], pa.string()), []),
-        (pa.array([1.5, math.nan, -0.0, 1e300, 2.0**70]), ["1.5", None, "0", "1e+300", "1.1805916207174113e+21"]),
+        (pa.array([1.5, math.nan, -0.0]), ["1.5", None, "0"]),
+        (pa.array([1e300, 2.0**70]), ["1e+300", "1.1805916207174113e+21"]),
         (pa.array([Decimal("1.00"), Decimal("1.50"), None]), ["1", "1.50", None]),
         (pa.array([2**63 - 1, -(2**63)]), ["9223372036854775807", "-9223372036854775808"]),
         (pa.array([7, 9, 7]).dictionary_encode(), ["7", "9", "7"]),
@@ -75,8 +76,8 @@ def test_any_other_cell_says_something(cell):
 
 
 NUMBERS = {
-    "1.": 1, ".5": 0.5, "+2E-1": 0.2, " 3 ": 3, "-0": 0, "007": 7, "1e-400": 0, "1e400": math.inf, "-inf": -math.inf,
-    "+Infinity": math.inf, "3.5e38": math.inf,
+    "1.": 1, ".5": 0.5, "+2E-1": 0.2, " 3 ": 3, "-0": 0, "007": 7, "1e-400": 0, "1e400": math.inf,
+    "-inf": -math.inf, "+Infinity": math.inf, "3.5e38": math.inf,
 }  # fmt: skip
 
 
