@@ -88,10 +88,11 @@ class ParquetFile:
             file = pq.ParquetFile(
                 stream, read_dictionary=[*text, *dictionaries], pre_buffer=False, buffer_size=ahead
             )
-            for batch in file.iter_batches(rows, columns=list(columns)):
-                self._require_whole(batch)
-                yield first, batch
-                first += len(batch)
+            for group in range(file.num_row_groups):  # each has dictionaries of its own: Arrow joins none
+                for batch in file.iter_batches(rows, [group], columns=list(columns)):
+                    self._require_whole(batch)
+                    yield first, batch
+                    first += len(batch)
         if first != self.rows:
             raise DataError(f"{self.path} says that it has {self.rows} rows, and has {first}: fetch it again")
 
