@@ -55,9 +55,9 @@ class _Lines:
         lines = text.split(b"\n")
         self._longest = max(self._longest, *map(len, lines))
         if self._longest > LONGEST:
-            before = next(at for at, line in enumerate(lines) if len(line) > LONGEST)
+            above = next(at for at, line in enumerate(lines) if len(line) > LONGEST)
             reason = f"is longer than {LONGEST >> 20} MiB: is a line end missing?"
-            raise self._fault(b"\n" * before, reason)
+            raise self._fault(b"\n" * above, reason)
         whole, end, self._open = text.rpartition(b"\n")
         if end:
             self._ended += _line_ends(whole + end)

@@ -74,7 +74,7 @@ class NpzReader:
                     yield table.chunk(_batch(features, values), pair.tested, place)
                 else:
                     encoded = encode(values)
-                    refuse_many_classes(classes, encoded, pair.labels.name)
+                    refuse_many_classes(classes, encoded, f"{pair.labels.file.name}: {pair.labels.name}")
                     yield Chunk(_with_channels(features), encoded, pair.tested, place)
                 first += len(labels)
 

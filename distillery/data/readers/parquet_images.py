@@ -68,13 +68,12 @@ class ParquetImagesReader:
             names = shard.class_names(self.column.label)
             for first, batch, pictures in self.column.pictures(shard, [self.column.image, self.column.label]):
                 labels = encode(batch.column(self.column.label))
-                refuse_many_classes(classes, labels, self.column.label)
+                last = Place(shard.path.name, first)(len(batch) - 1)
+                refuse_many_classes(classes, labels, f"{last}: column {self.column.label}")
                 for start in range(0, len(pictures), self.decoder.rows):
                     here = slice(start, start + self.decoder.rows)
-                    some, place = (
-                        Encoded(labels.codes[here], labels.names),
-                        Place(shard.path.name, first + start),
-                    )
+                    some = Encoded(labels.codes[here], labels.names)
+                    place = Place(shard.path.name, first + start)
                     called, findings = call(some, names, place)
                     read = [partial(_embedded, picture) for picture in pictures[here]]
                     yield Batch(read, called, shard.tested, place, findings)

@@ -77,7 +77,7 @@ class Chunks:
             for name, numeric in zip(self._columns.names, self._columns.numeric, strict=True)
         )
         labels = encode(batch.column(self._label))
-        refuse_many_classes(self._classes, labels, self._label)
+        refuse_many_classes(self._classes, labels, f"{place(len(batch) - 1)}: column {self._label}")
         return Chunk(features, labels, tested, place, tuple(findings))
 
     def _categories(self, values: pa.Array, name: str, findings: list[Finding]) -> Encoded:
@@ -93,12 +93,12 @@ class Chunks:
         return Encoded(np.full(len(values), -1, np.int32), ())
 
 
-def refuse_many_classes(classes: set[str], labels: Encoded, label: str) -> None:
-    """Note the classes met; DataError where there are too many to be classes."""
+def refuse_many_classes(classes: set[str], labels: Encoded, what: str) -> None:
+    """Note the classes met; DataError where there are too many to be classes, in `what`."""
     classes.update(labels.names)
     if len(classes) > MOST_CLASSES:
         raise DataError(
-            f"column {label} has more than {MOST_CLASSES:,} different labels: it looks like an id or a"
+            f"{what} has more than {MOST_CLASSES:,} different labels so far: it looks like an id or a"
             " measurement, not like a class; name another column with --label"
         )
 

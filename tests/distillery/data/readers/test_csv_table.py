@@ -195,7 +195,7 @@ def test_too_many_names_in_a_column_are_an_error_and_fill_no_memory(write, read,
 def test_a_label_with_too_many_names_is_refused(write, refused, monkeypatch):
     monkeypatch.setattr(tables, "MOST_CLASSES", 3)
     said = refused(write("a,label\n" + "".join(f"1,{i}\n" for i in range(9))))
-    assert "column label has more than 3 different labels" in said
+    assert "rows.csv line 10: column label has more than 3 different labels" in said
 
 
 def test_shards_are_one_table_and_those_called_test_are_its_test_rows(write, read):

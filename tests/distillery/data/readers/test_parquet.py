@@ -11,7 +11,7 @@ import pytest
 
 from distillery.data.chunks import ColumnNames
 from distillery.data.form import Column, Shape, Table
-from distillery.data.readers import decoding, limits, parquet, parquet_images
+from distillery.data.readers import decoding, limits, parquet, parquet_images, tables
 
 
 @pytest.fixture
@@ -264,6 +264,12 @@ def test_a_label_that_no_class_has_is_an_error_and_minus_one_is_none(save, read,
 def test_names_of_classes_that_make_no_sense_are_passed_over(save, read, png, scans, metadata):
     file = save(hub(map(png, scans(2)), [0, 1]), metadata={"huggingface": metadata})
     assert read(file).labels == ["0", "1"]
+
+
+def test_labels_with_too_many_names_are_refused(save, refused, png, scans, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_CLASSES", 3)
+    said = refused(save(hub(map(png, scans(5)), range(5))))
+    assert "rows.parquet row 4: column label has more than 3 different labels" in said
 
 
 def test_sizes_that_differ_are_one_error_and_resizing_mends_it(save, read, png, scans):
