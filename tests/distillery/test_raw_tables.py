@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from csv import writer as csv_writer
 from decimal import Decimal
 
 import numpy as np
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery import raw_tables
+from distillery.data.readers.recognise import open_source
+from distillery.data.readers.values import MISSING
 from distillery.errors import DataError
 from distillery.feeding import feeder
 from distillery.inference import open_session, run_rows, softmax
@@ -234,6 +237,45 @@ def test_a_table_without_rows_is_refused(table_file, table, tmp_path):
     as_csv(table, slice(0)).to_csv(tmp_path / "rows.csv", index=False)
     with pytest.raises(DataError, match="has no rows"):
         predict_file(table_file, tmp_path / "rows.csv")
+
+
+NUMBERS = st.sampled_from(["", "NA", " 1 ", "1.", ".5e-3", "+2", "-0", "nan", "1e-400", "7" * 30])
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=4) | st.sampled_from(MISSING)
+
+
+def assert_read_alike(file):
+    """The rows as an import codes them, fed as the pipeline feeds them, are what a prediction reads."""
+    (chunk,) = open_source(file).chunks()
+    size, colour = chunk.features
+    names = np.array([*colour.names, ""], object)[colour.codes]
+    rows, feed = read_table(file, {"input": ["size"], "categories": ["colour"]})
+    assert rows == len(size)
+    np.testing.assert_array_equal(feed["input"][:, 0], size)
+    assert feed["categories"][:, 0].tolist() == names.tolist()
+
+
+@given(st.lists(st.tuples(NUMBERS, WORDS), min_size=1, max_size=8))
+def test_a_csv_means_the_same_to_an_import_and_to_a_prediction(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("alike") / "rows.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv_writer(stream)
+        writer.writerows([("size", "colour", "label"), ("1", "word", "x"), *((*row, "x") for row in rows)])
+    assert_read_alike(file)
+
+
+@given(
+    st.lists(st.tuples(st.floats(width=32, allow_infinity=False) | st.none(), WORDS | st.none()), min_size=1)
+)
+def test_a_parquet_file_means_the_same_to_an_import_and_to_a_prediction(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("alike") / "rows.parquet"
+    size, colour = (list(column) for column in zip(*rows, strict=True))
+    columns = {
+        "size": pa.array(size, pa.float64()),
+        "colour": pa.array(colour, pa.string()),
+        "y": ["x"] * len(rows),
+    }
+    pq.write_table(pa.table(columns), file)
+    assert_read_alike(file)
 
 
 @given(st.data())
