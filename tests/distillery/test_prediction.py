@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.data.form import Shape
+from distillery.data.readers.recognise import open_source
 from distillery.errors import DataError
 from distillery.export import export
 from distillery.inference import open_session, run_feeds, softmax
 from distillery.models.mlp import Mlp
 from distillery.models.network import Classifier
 from distillery.prediction import predict_file
-
-# A broken picture of absurd size is a warning of Pillow's before it is an error of ours.
-pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +177,28 @@ def test_an_npz_without_input_or_with_a_member_that_is_no_array_is_refused(model
 
 def test_an_image_of_another_size_says_both_sizes(model, tmp_path):
     Image.new("L", (9, 8)).save(tmp_path / "a.png")
-    assert "is 9 x 8; the model takes 8 x 8" in refused(model, tmp_path / "a.png")
+    said = refused(model, tmp_path / "a.png")
+    assert "it is 8x9, not 8x8 (HEIGHTxWIDTH), which the model takes: resize it" in said
+
+
+def test_an_image_is_decoded_as_an_import_decodes_it(tmp_path):
+    network = Mlp(family="mlp", hidden=(), dropout=0.0).network(Shape(height=2, width=3, channels=3), 2)
+    content = export(Classifier(network), ("no", "yes"))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4), np.uint8)
+    pixels[..., 3] = [[0, 255, 100], [255, 0, 0]]
+    (tmp_path / "a").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a/clear.png")
+    (chunk,) = open_source(tmp_path).chunks()
+    np.save(tmp_path / "rows.npy", chunk.features)
+    assert [p.probability for p in predict_file(content, tmp_path / "a").rows] == [
+        p.probability for p in predict_file(content, tmp_path / "rows.npy").rows
+    ]
+
+
+def test_an_image_for_a_model_of_other_channels_is_refused(tmp_path):
+    network = Mlp(family="mlp", hidden=(), dropout=0.0).network(Shape(height=2, width=3, channels=4), 2)
+    Image.new("RGBA", (3, 2)).save(tmp_path / "a.png")
+    assert "takes 4 channels" in refused(export(Classifier(network), ("no", "yes")), tmp_path / "a.png")
 
 
 def samples(pixels):
