@@ -21,7 +21,7 @@ DIGEST = re.compile(r"[0-9a-f]{6,64}(\.dir)?")
 
 @dataclass(frozen=True)
 class FolderState:
-    """A folder as it is: its md5 (None where it is absent), what its pointer pins, and whether that is safe."""
+    """A folder as it is: its md5 (None where it is absent), what its pointer pins, whether that is safe."""
 
     md5: str | None
     pinned: str | None

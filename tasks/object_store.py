@@ -112,7 +112,7 @@ class ObjectStore:
 
 
 def sound_objects(store: ObjectStore, md5s: Collection[str], memory: DigestMemory) -> dict[str, int]:
-    """The bytes of those objects that a store of this disk has unaltered; files not changed are not re-read."""
+    """The bytes of those objects that a store of this disk has unaltered, by md5."""
     sound = {}
     for md5 in md5s:
         file = store.file(md5)

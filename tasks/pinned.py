@@ -42,7 +42,9 @@ def pinned_versions(project: Path) -> Pinned:
                 found.setdefault(pointer.md5, PinnedVersion(pointer, where))
     if is_shallow(project):
         remedy = "`git fetch --unshallow` brings them"
-        warnings.append(f"this clone is shallow: versions that older commits pin are not known here; {remedy}")
+        warnings.append(
+            f"this clone is shallow: versions that older commits pin are not known here; {remedy}"
+        )
     if not found:
         remedy = "`distillery data import SOURCE` or `distillery run` pins something"
         raise ProjectError(f"{project} pins neither data nor models: {remedy}")

@@ -40,7 +40,9 @@ def pull(project: Path, name: str | None, say: Callable[[str], None]) -> list[Pu
     if not pinned:
         remedy = "`git checkout` a revision that has a data.dvc, or `distillery data import SOURCE`"
         raise ProjectError(f"{project} pins neither data nor models: {remedy}")
-    faults = [_unsaved(folder) for folder, state in pinned.items() if not _safe(project, folder, state, memory)]
+    faults = [
+        _unsaved(folder) for folder, state in pinned.items() if not _safe(project, folder, state, memory)
+    ]
     if faults:
         raise ProjectError("nothing was pulled, because it would overwrite changes", faults)
     done = []
@@ -49,7 +51,7 @@ def pull(project: Path, name: str | None, say: Callable[[str], None]) -> list[Pu
         restored = None
         if state.md5 != md5:
             restored = restore_folder(project, md5, project / folder, remotes)
-            _fill_cache(project, folder, memory)
+            _fill_cache(project, folder, md5, memory)
             _tell_of_the_old(folder, state, say)
         done.append(Pulled(folder, md5, restored))
     memory.save()
@@ -70,16 +72,20 @@ def _unsaved(folder: str) -> str:
     return f"{folder}/ is not what {folder}.dvc pins: {keep}; or remove {folder}/, and pull again"
 
 
-def _fill_cache(project: Path, folder: str, memory: DigestMemory) -> None:
+def _fill_cache(project: Path, folder: str, md5: str, memory: DigestMemory) -> None:
     """What was verified just now takes the place of what the cache lost or has altered."""
     with object_stores(project, []) as (cache,):
-        md5s = set(file_md5s(project / folder).values())
-        for md5 in md5s - sound_objects(cache, md5s, memory).keys():
-            cache.remove(md5)
+        md5s = {md5, *file_md5s(project / folder).values()}
+        for damaged in md5s - sound_objects(cache, md5s, memory).keys():
+            cache.remove(damaged)
     store(project, folder)
 
 
 def _tell_of_the_old(folder: str, state: FolderState, say: Callable[[str], None]) -> None:
     if state.md5 is not None:
-        back = f"; `distillery data restore {state.md5} --to DIR` writes it elsewhere" if folder == "data" else ""
+        back = (
+            f"; `distillery data restore {state.md5} --to DIR` writes it elsewhere"
+            if folder == "data"
+            else ""
+        )
         say(f"{folder}/ was replaced; what it held ({state.md5}) stays in DVC's cache{back}")

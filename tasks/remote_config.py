@@ -122,4 +122,6 @@ def _secrets(config: Mapping[str, str]) -> tuple[str, ...]:
     asked = [value for values in parse_qs(address.query).values() for value in values]
     secrets: Sequence[str] = [value for key, value in config.items() if SECRET.match(key)]
     password = address.password or ""
-    return tuple(secret for secret in (*secrets, *asked, address.query, password, unquote(password)) if secret)
+    return tuple(
+        secret for secret in (*secrets, *asked, address.query, password, unquote(password)) if secret
+    )

@@ -39,11 +39,15 @@ class Pushed:
 
 @dataclass
 class Inventory:
-    """The objects of some versions: each one's name in words, the files of each folder, and what is unlisted."""
+    """The objects of some versions: each one's name in words, each folder's files, and what is unlisted."""
 
     names: dict[str, str] = field(default_factory=dict)
     folders: dict[str, dict[str, str]] = field(default_factory=dict)
     unlisted: list[str] = field(default_factory=list)
+
+
+class Incomplete(DistilleryError):
+    """A remote was asked, and does not have everything."""
 
 
 def push(project: Path, name: str | None) -> Pushed:
@@ -55,58 +59,69 @@ def push(project: Path, name: str | None) -> Pushed:
     pinned, remote = pinned_versions(project), choose_remote(project, name)
     with object_stores(project, [remote]) as (cache, store):
         try:
-            pushed = Pushing(project, cache, store).push(pinned, remote)
+            store.sizes([pinned.versions[0].pointer.md5])  # a remote that is gone says so at once
+            wanted = take_inventory(pinned.versions, cache, store)
+            pushed = _push(Pushing(project, cache, store, wanted), pinned, remote)
         except Unanswered as error:
             remedy = "what was sent is kept: put it right and push again"
             raise DistilleryError(f"{remote} cannot be used: {error}; {remedy}") from error
+        except Incomplete:
+            forget_push(project, remote)
+            raise
     record_push(project, remote, [version.pointer.md5 for version in pinned.versions], pushed.objects)
     return pushed
 
 
+def _push(pushing: Pushing, pinned: Pinned, remote: Remote) -> Pushed:
+    """Compare, send what is missing or damaged, and compare again."""
+    wanted, before = pushing.wanted, pushing.troubles()
+    sent = pushing.send(before)
+    after = pushing.troubles() if sent else before
+    torn = [pushing.torn(version, after) for version in pinned.versions]
+    faults = [pushing.fault(md5, trouble) for md5, trouble in after.items()]
+    faults += [*wanted.unlisted, *filter(None, torn)]
+    if faults:
+        remedy = "push from a clone that still has these objects"
+        raise Incomplete(f"{remote} does not hold all that is pinned: {remedy}", faults)
+    total = sum(size or 0 for size in pushing.sizes.values())
+    repaired = [f"{wanted.names[md5]}: {trouble.said}" for md5, trouble in before.items() if trouble.damaged]
+    warnings = (*pinned.warnings, *_relative(remote))
+    return Pushed(remote, len(pinned.versions), len(pushing.sizes), total, sent, tuple(repaired), warnings)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with an object in a remote; `damaged`: it is there, but not as it should be."""
+
+    said: str
+    damaged: bool = False
+
+
 class Pushing:
-    """One push from DVC's cache to a remote."""
+    """One push of some objects from DVC's cache to a remote."""
 
-    def __init__(self, project: Path, cache: ObjectStore, store: ObjectStore) -> None:
-        self.project, self.cache, self.store = project, cache, store
+    def __init__(self, project: Path, cache: ObjectStore, store: ObjectStore, wanted: Inventory) -> None:
+        self.cache, self.store, self.wanted = cache, store, wanted
         self.memory = DigestMemory(project)
+        self.here = sound_objects(cache, wanted.names, self.memory)  # bytes by md5
+        self.sizes: dict[str, int | None] = {}  # in the remote, when it was asked last
+        self.refused: dict[str, str] = {}
 
-    def push(self, pinned: Pinned, remote: Remote) -> Pushed:
-        """Compare, send what is missing or damaged, and compare again."""
-        self.store.sizes(pinned.versions and [pinned.versions[0].pointer.md5])  # a dead remote says so at once
-        wanted = take_inventory(pinned.versions, self.cache, self.store)
-        here = sound_objects(self.cache, wanted.names, self.memory)
-        before = self._troubles(wanted, here)
-        damaged = [md5 for md5, trouble in before.items() if trouble.damaged and md5 in here]
-        refused = self._send([md5 for md5 in before if md5 in here], damaged)
-        after = self._troubles(wanted, here) if before else before
-        sizes = self.store.sizes(wanted.names)
-        faults = [self._fault(md5, wanted.names[md5], after[md5], refused) for md5 in after]
-        faults += [*wanted.unlisted, *self._torn(pinned.versions, wanted, here, sizes, after)]
+    def troubles(self) -> dict[str, Trouble]:
+        """Ask the remote for every object: what is wrong with each; sound ones are left out."""
+        self.sizes = self.store.sizes(self.wanted.names)
+        found = {md5: self._trouble(md5, size) for md5, size in self.sizes.items()}
         self.memory.save()
-        if faults:
-            forget_push(self.project, remote)
-            remedy = "push from a clone that still has these objects"
-            raise DistilleryError(f"{remote} does not hold all that is pinned: {remedy}", faults)
-        total = sum(size or 0 for size in sizes.values())
-        repaired = tuple(f"{wanted.names[md5]}: {before[md5]}" for md5 in damaged)
-        warnings = (*pinned.warnings, *_relative(remote))
-        return Pushed(remote, len(pinned.versions), len(sizes), total, len(before), repaired, warnings)
+        return {md5: trouble for md5, trouble in found.items() if trouble is not None}
 
-    def _troubles(self, wanted: Inventory, here: Mapping[str, int]) -> dict[str, Trouble]:
-        """What is wrong with each object in the remote; sound ones are left out."""
-        found = {}
-        for md5, size in self.store.sizes(wanted.names).items():
-            trouble = self._trouble(md5, size, here.get(md5))
-            if trouble is not None:
-                found[md5] = trouble
-        return found
-
-    def _trouble(self, md5: str, size: int | None, right: int | None) -> Trouble | None:
-        place = self.store.place
+    def _trouble(self, md5: str, size: int | None) -> Trouble | None:
+        place, right = self.store.place, self.here.get(md5)
         if size is None:
             return Trouble(f"not in {place}")
         if right not in (None, size):
-            return Trouble(f"damaged in {place}: {size:,} bytes there, and {right:,} bytes here", damaged=True)
+            return Trouble(
+                f"damaged in {place}: {size:,} bytes there, and {right:,} bytes here", damaged=True
+            )
         other = self._md5_there(md5)
         if other not in (None, md5.removesuffix(".dir")):
             return Trouble(f"damaged in {place}: its md5 there is {other}", damaged=True)
@@ -127,64 +142,47 @@ class Pushing:
             for chunk in self.store.chunks(md5):
                 digest.update(chunk)
         except NotStored:
-            return "gone"
+            return "not to be had (gone meanwhile)"
         return digest.hexdigest()
 
-    def _send(self, md5s: Collection[str], damaged: Collection[str]) -> dict[str, str]:
-        """Files before listings, so that a listing is never there without its files."""
-        for md5 in damaged:
-            self.store.remove(md5)
-        refused: dict[str, str] = {}
+    def send(self, troubles: Mapping[str, Trouble]) -> int:
+        """Send what the cache has; files before listings: none is ever there without its files."""
+        sending = sorted(md5 for md5 in troubles if md5 in self.here)
+        for md5 in sending:
+            if troubles[md5].damaged:
+                self.store.remove(md5)
         for listing in (False, True):
-            batch = sorted(md5 for md5 in md5s if md5.endswith(".dir") is listing)
-            refused |= self.store.receive(self.cache, batch) if batch and not refused else {}
-        return refused
+            batch = [md5 for md5 in sending if md5.endswith(".dir") is listing]
+            if batch and not self.refused:
+                self.refused = self.store.receive(self.cache, batch)
+        return len(sending)
 
-    def _fault(self, md5: str, name: str, trouble: Trouble, refused: Mapping[str, str]) -> str:
+    def fault(self, md5: str, trouble: Trouble) -> str:
+        """An object that is still not as it should be, in words."""
         cached = self.cache.file(md5)
-        why = f"it could not be written: {refused[md5]}" if md5 in refused else None
-        state = "altered in" if cached is not None and cached.exists() else "not in"
-        return f"{name} ({md5}): {trouble}; {why or f'{state} {self.cache.place}'}"
+        why = f"{'altered' if cached is not None and cached.exists() else 'not'} in {self.cache.place}"
+        if md5 in self.here:
+            why = f"it could not be sent: {self.refused.get(md5, 'others were refused')}"
+        return f"{self.wanted.names[md5]} ({md5}): {trouble.said}; {why}"
 
-    def _torn(
-        self,
-        versions: Collection[PinnedVersion],
-        wanted: Inventory,
-        here: Mapping[str, int],
-        sizes: Mapping[str, int | None],
-        after: Collection[str],
-    ) -> list[str]:
-        """Folders whose files are no longer here and are together not as big in the remote as was pinned."""
-        faults = []
-        for version in versions:
-            md5s = wanted.folders.get(version.pointer.md5, {}).values()
-            if all(md5 in here for md5 in md5s) or any(md5 in after for md5 in md5s):
-                continue
-            total = sum(sizes[md5] or 0 for md5 in md5s)
-            if total != version.pointer.bytes:
-                said = f"{total:,} bytes in {self.store.place}, and {version.pointer.bytes:,} were pinned"
-                faults.append(f"the files of {version.where} ({version.pointer.md5}): {said}")
-        return faults
+    def torn(self, version: PinnedVersion, troubles: Mapping[str, Trouble]) -> str | None:
+        """What is wrong with a folder whose files, no longer here, are together not as big as was pinned."""
+        md5s = self.wanted.folders.get(version.pointer.md5, {}).values()
+        if any(md5 in troubles for md5 in md5s) or all(md5 in self.here for md5 in md5s):
+            return None
+        there, right = sum(self.sizes[md5] or 0 for md5 in md5s), version.pointer.bytes
+        said = f"{there:,} bytes in {self.store.place}, and {right:,} bytes were pinned"
+        return f"the files of {version.where} ({version.pointer.md5}): {said}" if there != right else None
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """What is wrong with an object in a remote; `damaged`: it is there, but not as it should be."""
-
-    said: str
-    damaged: bool = False
-
-    def __str__(self) -> str:
-        return self.said
-
-
-def take_inventory(
-    versions: Collection[PinnedVersion], cache: ObjectStore, store: ObjectStore
-) -> Inventory:
+def take_inventory(versions: Collection[PinnedVersion], cache: ObjectStore, store: ObjectStore) -> Inventory:
     """Every object of some versions, from their listings in the cache or, where those went, in the remote."""
     inventory = Inventory()
     for version in versions:
         md5 = version.pointer.md5
+        if not md5.endswith(".dir"):  # a pointer of one file has no listing
+            inventory.names.setdefault(md5, version.where)
+            continue
         inventory.names.setdefault(md5, f"the listing of {version.where}")
         fetching, content = Fetching([cache, store]), BytesIO()
         fetching.fetch(md5, f"the listing of {version.where}", content)

@@ -118,7 +118,9 @@ class Fetching:
     def refuse_gaps(self, md5: str) -> None:
         """Raise DataError if anything could not be fetched."""
         if self.gone:
-            remedy = "put these objects back (`distillery data push` from where they still are), and try again"
+            remedy = (
+                "put these objects back (`distillery data push` from where they still are), and try again"
+            )
             raise DataError(f"The data {md5} cannot be restored: {remedy}", self.gone)
 
 
