@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from distillery.errors import ProjectError
+from distillery.errors import DataError, ProjectError
 from tasks.data_versions import FolderState, folder_state
 from tasks.memory import DigestMemory
 from tasks.object_store import sound_objects
 from tasks.pointers import file_md5s
-from tasks.remote_config import choose_remote
+from tasks.remote_config import Remote, choose_remote, configured_remotes
 from tasks.repository import POINTERS
 from tasks.restoring import Restored, restore_folder
 from tasks.versioning import object_stores, store
@@ -32,7 +32,7 @@ def pull(project: Path, name: str | None, say: Callable[[str], None]) -> list[Pu
     Raises ProjectError, with nothing done, where a folder has changes that are kept nowhere else; DataError
     naming every object that no store has with the right bytes.
     """
-    remotes = None if name is None else [choose_remote(project, name)]
+    remotes = configured_remotes(project) if name is None else (choose_remote(project, name),)
     memory = DigestMemory(project)
     names = [pointer.removesuffix(".dvc") for pointer in POINTERS]
     states = {folder: folder_state(project, memory, folder) for folder in names}
@@ -50,12 +50,23 @@ def pull(project: Path, name: str | None, say: Callable[[str], None]) -> list[Pu
         md5 = str(state.pinned)
         restored = None
         if state.md5 != md5:
-            restored = restore_folder(project, md5, project / folder, remotes)
+            restored = _restored(project, folder, md5, remotes)
             _fill_cache(project, folder, md5, memory)
             _tell_of_the_old(folder, state, say)
         done.append(Pulled(folder, md5, restored))
     memory.save()
     return done
+
+
+def _restored(project: Path, folder: str, md5: str, remotes: Sequence[Remote]) -> Restored:
+    """A checkout of a commit that is older than the remote takes the config back too: that is told."""
+    try:
+        return restore_folder(project, md5, project / folder, remotes)
+    except DataError as error:
+        if remotes:
+            raise
+        remedy = "`dvc remote add --local -d NAME PLACE` adds one that no checkout takes away"
+        raise DataError(f"{error.message}; no remote is configured: {remedy}", error.faults) from None
 
 
 def _safe(project: Path, folder: str, state: FolderState, memory: DigestMemory) -> bool:

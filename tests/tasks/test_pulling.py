@@ -136,6 +136,12 @@ def test_only_the_named_remote_is_asked(bare, tmp_path):
     assert "remote store" not in str(caught.value)
 
 
+def test_a_revision_whose_config_has_no_remote_says_how_to_keep_one(bare):
+    (bare / ".dvc/config").write_text("")
+    with pytest.raises(DataError, match=r"no remote is configured.*`dvc remote add --local -d NAME"):
+        pull(bare, None, silent)
+
+
 def test_without_a_pointer_there_is_nothing_to_pull(project):
     ensure_repository(project)
     with pytest.raises(ProjectError, match="pins neither data nor models"):

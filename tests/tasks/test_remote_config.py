@@ -60,7 +60,7 @@ def test_a_local_config_overrides_the_committed_one_and_changes_the_identity(rep
 
 def test_without_a_remote_it_is_said_how_to_add_one(repository, tmp_path):
     assert configured_remotes(repository) == ()
-    with pytest.raises(ProjectError, match="no remote is configured.*`dvc remote add -d NAME /absolute"):
+    with pytest.raises(ProjectError, match=r"no remote is configured.*`dvc remote add -d NAME /absolute"):
         choose_remote(repository, None)
     dvc(repository, "remote", "add", "store", str(tmp_path / "store"))
     with pytest.raises(ProjectError, match=r"no remote is the default \(there are store\).*--remote"):
@@ -106,7 +106,7 @@ def test_credentials_are_secrets_and_the_rest_may_be_shown(repository):
     assert remote.place == "ssh://host:22/srv"
     assert set(SECRETS.values()) | {"p%40ss", "p@ss", "zzz", "sig=zzz"} == set(remote.secrets)
     assert not any(secret in repr(str(remote)) for secret in remote.secrets)
-    said = f"could not log in to ssh://me:p%40ss@host/srv with {' '.join(SECRETS.values())} p@ss, {OPEN['keyfile']}"
+    said = f"ssh://me:p%40ss@host/srv with {' '.join(SECRETS.values())} p@ss, {OPEN['keyfile']}"
     shown = without_secrets(said, remote.secrets)
     assert not any(secret in shown for secret in remote.secrets)
     assert "/keys/id" in shown

@@ -9,7 +9,7 @@ import pytest
 
 from distillery.errors import DistilleryError, ProjectError
 from tasks.object_store import ObjectStore
-from tasks.pointers import file_md5s, pinned_digest
+from tasks.pointers import pinned_digest
 from tasks.pushed import last_push
 from tasks.remote_config import choose_remote
 from tasks.remotes import push
@@ -211,7 +211,7 @@ def test_a_relative_remote_is_warned_of_with_the_remedy(versions, tmp_path):
 
 def test_a_remote_that_cannot_be_written_is_said_and_nothing_is_recorded(versions, store, tmp_path):
     (tmp_path / "store").write_text("a file where the folder should be")
-    with pytest.raises(DistilleryError, match="NotADirectoryError|FileExistsError") as caught:
+    with pytest.raises(DistilleryError, match=r"NotADirectoryError|FileExistsError") as caught:
         push(versions, None)
     assert caught.value.exit_code == 1
     assert last_push(versions, choose_remote(versions, None)) is None
