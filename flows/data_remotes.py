@@ -9,12 +9,14 @@ from typing import Any
 from tasks.locking import project_lock
 from tasks.pulling import Pulled, pull
 from tasks.remotes import push
+from tasks.repository import ensure_repository, is_versioned
 
 Say = Callable[[str], None]
 
 
 def push_data(project: Path, remote: str | None, say: Say) -> dict[str, Any]:
     """Send every pinned version; nothing of the project changes, so a run may go on beside it."""
+    _keep_state_out_of_git(project)
     pushed = push(project, remote)
     for repaired in pushed.repaired:
         say(f"sent again: {repaired}")
@@ -25,6 +27,12 @@ def push_data(project: Path, remote: str | None, say: Say) -> dict[str, Any]:
     return named | counts | {"repaired": list(pushed.repaired), "warnings": list(pushed.warnings)}
 
 
+def _keep_state_out_of_git(project: Path) -> None:
+    """In a fresh clone these commands are the first that write state."""
+    if is_versioned(project):
+        ensure_repository(project)
+
+
 def told_push(done: dict[str, Any]) -> str:
     """One line for a person."""
     what = f"{done['objects']} objects ({done['bytes']:,} bytes, {done['versions']} versions)"
@@ -32,7 +40,8 @@ def told_push(done: dict[str, Any]) -> str:
 
 
 def pull_data(project: Path, remote: str | None, say: Say) -> list[dict[str, Any]]:
-    """Bring back what the pointers pin; a line of JSON for each folder."""
+    """Bring back what the pointers pin; one entry a folder."""
+    _keep_state_out_of_git(project)
     with project_lock(project, wait=True, tell=say):
         done = pull(project, remote, say)
     for pulled in done:

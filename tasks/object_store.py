@@ -107,7 +107,7 @@ class ObjectStore:
         return int(answer["size"]) if answer["type"] == "file" else None
 
     def _told(self, error: BaseException) -> str:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         return without_secrets(said, self._secrets)[:SAID]
 
 

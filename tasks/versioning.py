@@ -97,7 +97,7 @@ def object_stores(project: Path, remotes: Sequence[Remote] | None = None) -> Ite
             cache = repo.cache.local
         stores = [ObjectStore(f"DVC's cache ({cache.path})", lambda: cache)]
         for remote in configured_remotes(project) if remotes is None else remotes:
-            connect = partial(repo.cloud.get_remote_odb, remote.name)
+            connect = partial(repo.cloud.get_remote_odb, remote.name, "distillery")
             stores.append(ObjectStore(str(remote), connect, remote.secrets))
         yield stores
 

@@ -101,6 +101,7 @@ def test_a_fresh_clone_pulls_and_restores_both_versions(with_remote, tmp_path):
     assert [(line["folder"], line["pulled"]) for line in pulled] == [("data", True)]
     assert contents(other.folder / "data") == contents(with_remote.folder / "data")
     assert other("data", "status", "--json").json["state"] == "clean"
+    assert git(other.folder, "status", "--porcelain") == ""
     other("data", "restore", "HEAD~2", "--to", str(tmp_path / "old"))
     assert len(np.load(tmp_path / "old/labels.npy")) == 100
     assert "data/ is what data.dvc pins" in other("data", "pull").out
@@ -226,11 +227,13 @@ def test_over_ssh_both_versions_are_pushed_verified_damaged_mended_and_pulled(pr
     cache = project.folder / ".dvc/cache"
     shutil.rmtree(cache)
     assert project("data", "push", "--json").json["objects"] == pushed["objects"]
+    first = files[0].read_bytes()
     files[0].unlink()
     files[1].write_bytes(b"")
     refused = project("data", "push", code=1)
     assert files[0].parent.name + files[0].name in refused.err
-    assert "were pinned" in refused.err or files[1].name in refused.err
+    files[0].write_bytes(first)
+    assert "were pinned" in project("data", "push", code=1).err
 
 
 @pytest.mark.slow
