@@ -58,8 +58,10 @@ def test_the_working_tree_and_every_commit_branch_and_tag_are_seen(folder):
     git(folder, "checkout", "--quiet", "--detach")
     commit(folder, 6)
     commit(folder, 7, name="models")
+    pin(folder, 9)
+    git(folder, "stash")
     pin(folder, 8)
-    assert set(found(folder)) == {md5(number) for number in range(1, 9)}
+    assert set(found(folder)) == {md5(number) for number in range(1, 10)}
     assert found(folder)[md5(8)] == "data.dvc"
     assert found(folder)[md5(7)] == "models.dvc"
     assert found(folder)[md5(4)].startswith("data.dvc at ")
