@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime as ort
-
 from distillery.errors import DataError
 from distillery.feeding import Feed
 from distillery.front_end import known_names
-from distillery.inference import BATCH, class_names, column_names, open_session, run_feeds, softmax
+from distillery.inference import Session, class_names, column_names, open_session, run_feeds, softmax
 from distillery.raw_images import read_images
 from distillery.raw_tables import read_table
 from distillery.tensors import CATEGORIES, INPUT
@@ -53,9 +51,7 @@ def predict_file(model: bytes, source: Path) -> Predictions:
     names, feed = _read(session, source)
     if not names:
         raise DataError(f"{source} has no rows")
-    starts = range(0, len(names), BATCH)
-    batches = ({tensor: rows[start : start + BATCH] for tensor, rows in feed.items()} for start in starts)
-    probabilities = softmax(run_feeds(session, batches))
+    probabilities = softmax(run_feeds(session, [feed]))
     classes, best = class_names(session), probabilities.argmax(1)
     rows = [
         Prediction(name, classes[code], float(probabilities[i, code]))
@@ -78,7 +74,7 @@ def _unknown(model: bytes, columns: Sequence[str], feed: Feed) -> list[UnknownNa
     return sorted(found, key=lambda unknown: (-unknown.rows, unknown.column, unknown.name))
 
 
-def _read(session: ort.InferenceSession, source: Path) -> tuple[list[str], Feed]:
+def _read(session: Session, source: Path) -> tuple[list[str], Feed]:
     columns = column_names(session)
     if columns:
         rows, feed = read_table(source, columns)
