@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.artifacts import read_json
-from distillery.report import Variant, variant_of
+from distillery.report.variants import Variant, variant_of
 from flows.compress import Compressed
 from tasks.steps import Noun
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from distillery.report import models_table, variants_table
+from distillery.report.variants import models_table, variants_table
 from flows.outcome import Outcome
 
 WIDEST = 150
