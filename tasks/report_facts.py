@@ -44,8 +44,14 @@ class RunFolders:
 
 def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence[Mapping[str, Any]]) -> Facts:
     """The facts of a run; `earlier` are the registry's versions as `models --json` gives them."""
-    choice, registration = read_json(run.choice / "choice.json"), read_json(run.registration / "registration.json")
-    rows, measured = load_rows(run.data), {n: read_json(f / "measurement.json") for n, f in run.measurements.items()}
+    choice, registration = (
+        read_json(run.choice / "choice.json"),
+        read_json(run.registration / "registration.json"),
+    )
+    rows, measured = (
+        load_rows(run.data),
+        {n: read_json(f / "measurement.json") for n, f in run.measurements.items()},
+    )
     variants = tuple(_variant(run, name, measured[name], choice["broken"]) for name in run.models)
     chosen = registration["chosen"]
     data = _data(project, run.data, params)
@@ -60,7 +66,10 @@ def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence
         reason=choice["reason"],
         budget=params.budget,
         registered=Registered(
-            params.registry.name, registration["run_id"], registration["versions"], chosen["alias"] if chosen else None
+            params.registry.name,
+            registration["run_id"],
+            registration["versions"],
+            chosen["alias"] if chosen else None,
         ),
         earlier=_earlier(earlier, set(registration["versions"].values()), data.digest),
         rows=rows,
@@ -90,8 +99,8 @@ def _tested(evaluation: Path, rows: Rows) -> Tested:
 
 
 def _curves(run: RunFolders) -> list[Curve]:
-    """Every training of the run, once: those of the networks, and those of files that were trained further."""
-    folders = {folder: name for name, folder in reversed(run.networks.items())}
+    """Every training of the run, once: the networks', and those of files that were trained further."""
+    folders = {folder: name for name, folder in reversed(list(run.networks.items()))}
     folders |= {folder: name for name, folder in run.models.items()}
     found = []
     for folder, name in sorted(folders.items(), key=lambda item: list(run.models).index(item[1])):
@@ -108,7 +117,9 @@ def _earlier(models: Sequence[Mapping[str, Any]], own: set[str], data_digest: st
     return tuple(
         Earlier(model["version"], str(model["name"]), *(model[number] for number in numbers))
         for model in models
-        if model["version"] not in own and model["data_digest"] == data_digest and all(model[n] for n in numbers)
+        if model["version"] not in own
+        and model["data_digest"] == data_digest
+        and all(model[n] for n in numbers)
     )
 
 
@@ -141,7 +152,10 @@ def _rebuild(chosen: Mapping[str, str] | None) -> tuple[str, ...]:
     if chosen is None:
         return ("distillery run",)
     version = chosen["version"]
-    return (f"distillery reproduce {version}   # from its record alone, and compared", f"distillery lineage {version}")
+    return (
+        f"distillery reproduce {version}   # from its record alone, and compared",
+        f"distillery lineage {version}",
+    )
 
 
 def _verdict(folder: Path | None) -> Verdict | None:
@@ -150,6 +164,7 @@ def _verdict(folder: Path | None) -> Verdict | None:
         return None
     plain = read_json(folder / "verdict.json")
     gates = tuple(
-        GateResult(g["gate"], Outcome(g["outcome"]), g["blocks"], g["said"], g["numbers"]) for g in plain["gates"]
+        GateResult(g["gate"], Outcome(g["outcome"]), g["blocks"], g["said"], g["numbers"])
+        for g in plain["gates"]
     )
     return Verdict(plain["champion"], plain["challenger"], plain["rows"], gates)

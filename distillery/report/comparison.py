@@ -1,10 +1,11 @@
-"""Two files' predictions of the same test rows, held against each other, and a file's against its own words."""
+"""Two files' predictions of the same test rows held against each other, and one's against its own words."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def stages(facts: Facts) -> list[Stage]:
             by_name[after],
             paired_change(facts.tested[before], facts.tested[after]),
         )
-        for before, after in zip(names, names[1:], strict=False)
+        for before, after in pairwise(names)
     ]
 
 

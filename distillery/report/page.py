@@ -13,18 +13,13 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from distillery.operators import INTEGER
-from distillery.report.charts import (
-    curves_chart,
-    latency_chart,
-    recalls_chart,
-    reliability_chart,
-    size_chart,
-    stages_chart,
-)
+from distillery.report.charts import curves_chart, recalls_chart, reliability_chart
 from distillery.report.comparison import class_recalls, confusion, flips, reliability, stages
 from distillery.report.facts import Facts, Tested
 from distillery.report.pictures import Seen, look_at
 from distillery.report.plotting import Chart
+from distillery.report.tradeoff import latency_chart, size_chart
+from distillery.report.waterfall import accuracy_chart, bytes_chart
 from distillery.report.words import file_size, percent, points, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -102,7 +97,9 @@ def _view(facts: Facts) -> dict[str, Any]:
     first, second = facts.tested[teacher.name], facts.tested[subject.name]
     classes = facts.rows.classes
     found, recalls = stages(facts), class_recalls(first, second, classes)
-    reliable = [(name, reliability(facts.tested[name])) for name in dict.fromkeys((teacher.name, subject.name))]
+    reliable = [
+        (name, reliability(facts.tested[name])) for name in dict.fromkeys((teacher.name, subject.name))
+    ]
     return {
         "facts": facts,
         "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704  # our own
@@ -111,13 +108,18 @@ def _view(facts: Facts) -> dict[str, Any]:
         "size": size_chart(facts),
         "latency": latency_chart(facts),
         "stages": found,
-        "stages_chart": stages_chart(found) if found else None,
+        "steps": [bytes_chart(found), accuracy_chart(found)] if found else [],
         "curves": curves_chart(facts.curves) if facts.curves else None,
-        "matrices": [matrix(n, facts.tested[n], classes) for n in dict.fromkeys((teacher.name, subject.name))],
+        "matrices": [
+            matrix(n, facts.tested[n], classes) for n in dict.fromkeys((teacher.name, subject.name))
+        ],
         "recalls": recalls_chart(recalls, teacher.name, subject.name) if recalls else None,
         "flips": flip_groups(facts, first, second),
+        "reliable": reliable,
         "reliability": reliability_chart(reliable),
-        "operators": [_operators(facts, variant.name, variant.integer_op_share) for variant in facts.variants],
+        "operators": [
+            _operators(facts, variant.name, variant.integer_op_share) for variant in facts.variants
+        ],
         "drift": _drift(facts),
     }
 

@@ -23,7 +23,8 @@ from matplotlib.text import Text
 
 INK, MUTED, RULE, PAPER, GOOD, BAD = "#1d2430", "#5b6472", "#d9d6cf", "#fffefb", "#0b7a5c", "#b3382c"
 SERIES = (
-    "#4a5a6e", "#0b66b0", "#a96b00", "#0f8a68", "#7a4fb5", "#c2405a", "#5c7a16", "#96563f", "#2f8f9d", "#8a3f8f",
+    "#4a5a6e", "#0b66b0", "#a96b00", "#0f8a68", "#7a4fb5",
+    "#c2405a", "#5c7a16", "#96563f", "#2f8f9d", "#8a3f8f",
 )  # fmt: skip
 MARKERS = ("s", "o", "^", "D", "v", "P", "X", "p", "h", "*")
 VARIABLES = {
@@ -85,7 +86,9 @@ class Drawing:
         written = StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a glyph that its own font lacks; the page's may not
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # a glyph that its own font lacks; the page's may not
             self.figure.savefig(written, format="svg", metadata=nothing)
         return _inlined(written.getvalue(), self.name, described)
 
@@ -93,7 +96,8 @@ class Drawing:
 @contextmanager
 def drawing(name: str, width: float = 4.7, height: float = 3.3) -> Iterator[Drawing]:
     """A figure of so many inches; draw and write it inside the block."""
-    with rc_context({**STYLE, "svg.hashsalt": name}):
+    style: Any = {**STYLE, "svg.hashsalt": name}  # whose keys are typed as literals
+    with rc_context(style):
         yield Drawing(name, Figure(figsize=(width, height), layout="constrained", facecolor="none"))
 
 

@@ -24,6 +24,11 @@ def file_size(size: float) -> str:
     return f"{size:.0f} B"
 
 
+def milliseconds(value: float) -> str:
+    """`0.051 ms`."""
+    return f"{value:.3g} ms"
+
+
 def verdict(facts: Facts) -> str:
     """What came of the run, in one sentence."""
     teacher, subject = facts.teacher, facts.subject
@@ -31,7 +36,11 @@ def verdict(facts: Facts) -> str:
         return "No variant keeps the budget: nothing was promoted."
     smaller = f"{teacher.file_bytes / subject.file_bytes:.0f} times smaller than its teacher"
     cost = 100 * (teacher.accuracy - subject.accuracy)
-    price = "and as accurate" if cost == 0 else f"and {abs(cost):.2f} points {'less' if cost > 0 else 'more'} accurate"
+    price = (
+        "and as accurate"
+        if cost == 0
+        else f"and {abs(cost):.2f} points {'less' if cost > 0 else 'more'} accurate"
+    )
     return f"{subject.name} {_standing(facts)}: {smaller} {price}."
 
 
