@@ -28,6 +28,9 @@ from tasks.repository import commit_label
 Folders = Mapping[str, Path]  # by variant
 
 
+SPLITS = ("train", "validation", "test", "left_out", "calibration")
+
+
 @dataclass(frozen=True)
 class RunFolders:
     """A run's artifacts. `networks`: what each variant's file was made from."""
@@ -37,16 +40,14 @@ class RunFolders:
     models: Folders
     evaluations: Folders
     measurements: Folders
-    choice: Path
-    registration: Path
-    verdict: Path | None
+    decisions: Mapping[str, Path]  # choice, registration, and verdict where gates were asked
 
 
 def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence[Mapping[str, Any]]) -> Facts:
     """The facts of a run; `earlier` are the registry's versions as `models --json` gives them."""
     choice, registration = (
-        read_json(run.choice / "choice.json"),
-        read_json(run.registration / "registration.json"),
+        read_json(run.decisions["choice"] / "choice.json"),
+        read_json(run.decisions["registration"] / "registration.json"),
     )
     rows, measured = (
         load_rows(run.data),
@@ -78,7 +79,7 @@ def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence
         digests={n: digest_file(f / "model.onnx", "model.onnx").sha256 for n, f in run.models.items()},
         rebuild=_rebuild(chosen),
         params=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        verdict=_verdict(run.verdict),
+        verdict=_verdict(run.decisions.get("verdict")),
     )
 
 
@@ -131,7 +132,7 @@ def _data(project: Path, prepared: Path, params: Params) -> DataFacts:
         own = read_schema(project / "data")
         name, fields = own["name"], ("number", "rows", "format", "warnings", "shift")
         versions = [DataVersion(**{field: version[field] for field in fields}) for version in own["versions"]]
-    counts = {split: count for split, count in schema["counts"].items() if count}
+    counts = {split: schema["counts"][split] for split in SPLITS if schema["counts"].get(split)}
     return DataFacts(name, schema["data_digest"], counts, tuple(schema.get("warnings", ())), tuple(versions))
 
 

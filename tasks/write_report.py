@@ -21,18 +21,20 @@ def write_report(
     models: dict[str, Path],
     evaluations: dict[str, Path],
     measurements: dict[str, Path],
-    choice: Path,
-    registration: Path,
+    decisions: dict[str, Path],
     params: Params,
-    verdict: Path | None = None,
     *,
     work: Work,
 ) -> None:
-    """Write index.html, and store it with the run in the registry, as `report/index.html`."""
-    run = RunFolders(data, networks, models, evaluations, measurements, choice, registration, verdict)
+    """Write index.html, and store it with the run in the registry, as `report/index.html`.
+
+    `networks`: what each variant's file was made from. `decisions`: `choice`, `registration`, and `verdict`
+    where gates were asked.
+    """
+    run = RunFolders(data, networks, models, evaluations, measurements, decisions)
     known = list_models(work.project, params.registry)
     page = work.into / PAGE
     write_atomically(page, render(read_facts(work.project, run, params, known)).encode())
-    run_id = read_json(registration / "registration.json")["run_id"]
+    run_id = read_json(decisions["registration"] / "registration.json")["run_id"]
     with open_registry(work.project, params.registry) as registry:
         registry.attach(run_id, {"report": page})

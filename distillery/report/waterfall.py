@@ -21,7 +21,7 @@ def bytes_chart(found: Sequence[Stage]) -> Chart:
         (axes,) = drawn.axes()
         for place, stage in enumerate(found):
             _bytes(axes, place, stage, last=place + 1 == len(found))
-        log_scale(axes, file_size)
+        log_scale(axes, file_size, most=3)
         low, high = axes.get_xlim()
         axes.set_xlim(low, high * (high / low) ** 0.8)  # room for the words
         axes.set_xlabel("file size")

@@ -75,7 +75,7 @@ def test_a_change_of_the_probe_measures_anew(project, source):
     file.write_text(before.replace("RUNS = 100, 2000", "RUNS = 100, 3000"))
     assert file.read_text() != before
     plan = project("plan", "--json", source=source)
-    assert ran(plan) == {"measure_model", "choose_model", "register_model"}
+    assert ran(plan) == {"measure_model", "choose_model", "register_model", "write_report"}
 
 
 def test_a_change_of_code_re_runs_what_it_shapes_and_names_the_file(project, source):
@@ -119,5 +119,5 @@ def test_a_lost_kept_model_is_put_back(project):
     kept = project.folder / "models/model.onnx"
     before = kept.read_bytes()
     kept.unlink()
-    assert ran(project("run", "--json")) == {"register_model"}
+    assert ran(project("run", "--json")) == {"register_model", "write_report"}
     assert kept.read_bytes() == before
