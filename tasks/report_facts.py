@@ -17,7 +17,7 @@ from distillery.data.locate import holds
 from distillery.data.rows import Rows, Split, load_rows
 from distillery.machine import cpu_model, library_version
 from distillery.params.project import Params
-from distillery.report.facts import Curve, DataFacts, DataVersion, Earlier, Facts, Registered, Tested
+from distillery.report.facts import Answers, Curve, DataFacts, DataVersion, Earlier, Facts, Registered
 from distillery.report.variants import Variant, variant_of
 from distillery.verdict import GateResult, Outcome, Verdict
 from tasks.data_versions import read_schema
@@ -90,13 +90,13 @@ def _variant(
     return variant_of(name, evaluated, measured, broken.get(name, []))
 
 
-def _tested(evaluation: Path, rows: Rows) -> Tested:
+def _tested(evaluation: Path, rows: Rows) -> Answers:
     """The test rows of predictions.parquet, which has the held-out rows in the order of the data."""
     columns = ["split", "label", "predicted", "probability"]
     table = pq.read_table(evaluation / FILE, columns=columns)
     test = np.asarray(table["split"].cast("string").to_numpy(zero_copy_only=False) == "test", np.bool_)
     label, predicted, probability = (table[name].to_numpy()[test] for name in columns[1:])
-    return Tested(rows.where(Split.TEST), label, predicted, probability)
+    return Answers(rows.where(Split.TEST), label, predicted, probability)
 
 
 def _curves(run: RunFolders) -> list[Curve]:

@@ -47,7 +47,7 @@ def curves_chart(curves: Sequence[Curve]) -> Chart:
         percent_scale(axes.yaxis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="epoch", ylabel="validation accuracy")
-        axes.legend(loc="lower right", fontsize=8.5)
+        axes.legend(loc="lower right", fontsize=9)
         told = (f"{c.name} {percent(max(c.accuracies))} in epoch {c.best}" for c in curves)
         svg = drawn.svg(f"Validation accuracy by epoch. Best: {'; '.join(told)}.")
     return Chart(svg, TRAINING)
@@ -77,7 +77,7 @@ def recalls_chart(recalls: Sequence[ClassRecall], before: str, after: str) -> Ch
         axes.set_ylim(len(shown) - 0.4, -0.6)
         percent_scale(axes.xaxis)
         axes.set_xlabel("share of the class's test rows that is found (recall)")
-        drawn.figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)
+        drawn.figure.legend(loc="outside upper left", ncols=2, fontsize=9)
         changed = [f"{r.name} {r.after - r.before:+d} of {r.rows} rows" for r in shown if r.after != r.before]
         svg = drawn.svg(f"Recall by class, {before} and {after}. Changed: {'; '.join(changed) or 'none'}.")
     left_out = (
@@ -105,7 +105,7 @@ def reliability_chart(found: Sequence[tuple[str, Reliability]]) -> Chart:
         axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="how sure it is", ylabel="how often it is right")
         for axis in (axes.xaxis, axes.yaxis):
             percent_scale(axis)
-        drawn.figure.legend(loc="outside upper left", fontsize=8.5)
+        drawn.figure.legend(loc="outside upper left", fontsize=9)
         told = (f"{name}: {points(100 * reliable.error, sign=False)}" for name, reliable in found)
         svg = drawn.svg(f"Reliability. Expected calibration error of {'; '.join(told)}.")
     return Chart(svg, RELIABILITY)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillery.evaluation import Z95, wilson_interval
-from distillery.report.facts import Facts, Tested
+from distillery.report.facts import Answers, Facts
 from distillery.report.variants import Variant
 
 BINS = 10
@@ -29,7 +29,7 @@ class Change:
     high: float
 
 
-def paired_change(before: Tested, after: Tested) -> Change:
+def paired_change(before: Answers, after: Answers) -> Change:
     """The change of accuracy from `before` to `after`, in points, with its 95 % interval.
 
     The interval is Wald's for matched pairs with half a row added to each of the four counts (Agresti and
@@ -92,7 +92,7 @@ def _what(after: str, facts: Facts) -> str:
 
 @dataclass(frozen=True)
 class Flips:
-    """Rows, as places in `Tested`, that two files predict differently."""
+    """Rows, as places in `Answers`, that two files predict differently."""
 
     lost: NDArray[np.intp]  # only the first is right
     gained: NDArray[np.intp]  # only the second is right
@@ -102,7 +102,7 @@ class Flips:
         return len(self.lost) + len(self.gained) + len(self.neither)
 
 
-def flips(first: Tested, second: Tested) -> Flips:
+def flips(first: Answers, second: Answers) -> Flips:
     """The rows that the files predict differently, those that the second is surest of first."""
     order = np.argsort(-second.probability, kind="stable")
     differs = (first.predicted != second.predicted)[order]
@@ -110,7 +110,7 @@ def flips(first: Tested, second: Tested) -> Flips:
     return Flips(order[differs & lost], order[differs & gained], order[differs & ~lost & ~gained])
 
 
-def confusion(tested: Tested, classes: int) -> NDArray[np.int64]:
+def confusion(tested: Answers, classes: int) -> NDArray[np.int64]:
     """Counts (classes, classes), [true][predicted]."""
     cells = np.bincount(tested.labels * classes + tested.predicted, minlength=classes * classes)
     return np.asarray(cells.reshape(classes, classes), np.int64)
@@ -126,7 +126,7 @@ class ClassRecall:
     after: int
 
 
-def class_recalls(before: Tested, after: Tested, classes: Sequence[str]) -> list[ClassRecall]:
+def class_recalls(before: Answers, after: Answers, classes: Sequence[str]) -> list[ClassRecall]:
     """Class by class, in the order of the classes; a class without test rows is left out."""
     rows = np.bincount(before.labels, minlength=len(classes)).tolist()
     found = [
@@ -159,7 +159,7 @@ class Reliability:
     error: float
 
 
-def reliability(tested: Tested) -> Reliability:
+def reliability(tested: Answers) -> Reliability:
     """The reliability of what a file says of the test rows; bins without rows are left out."""
     place = np.clip((tested.probability * BINS).astype(np.intp), 0, BINS - 1)
     bins = []

@@ -15,7 +15,7 @@ from distillery.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Tested:
+class Answers:
     """What a file says of the N test rows; all variants' are of the same rows in the same order."""
 
     positions: NDArray[np.intp]  # (N,) in the prepared rows
@@ -88,7 +88,7 @@ class Facts:
     written: str
     variants: tuple[Variant, ...]
     control: str | None
-    tested: Mapping[str, Tested]  # by variant
+    tested: Mapping[str, Answers]  # by variant
     operators: Mapping[str, Mapping[str, int]]  # by variant, of the optimized graph
     curves: tuple[Curve, ...]
     chosen: str | None

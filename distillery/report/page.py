@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from distillery.operators import INTEGER
 from distillery.report.charts import curves_chart, recalls_chart, reliability_chart
 from distillery.report.comparison import class_recalls, confusion, flips, reliability, stages
-from distillery.report.facts import Facts, Tested
+from distillery.report.facts import Answers, Facts
 from distillery.report.pictures import Seen, look_at
 from distillery.report.plotting import Chart
 from distillery.report.tradeoff import latency_chart, size_chart
@@ -124,7 +124,7 @@ def _view(facts: Facts) -> dict[str, Any]:
     }
 
 
-def flip_groups(facts: Facts, first: Tested, second: Tested) -> list[FlipGroup]:
+def flip_groups(facts: Facts, first: Answers, second: Answers) -> list[FlipGroup]:
     """What the subject predicts differently from the teacher: lost, gained, and wrong in another way."""
     flipped, subject = flips(first, second), facts.subject.name
     kinds = (
@@ -139,7 +139,7 @@ def flip_groups(facts: Facts, first: Tested, second: Tested) -> list[FlipGroup]:
     ]
 
 
-def _flipped(facts: Facts, first: Tested, second: Tested, places: NDArray[np.intp]) -> Iterable[Flipped]:
+def _flipped(facts: Facts, first: Answers, second: Answers, places: NDArray[np.intp]) -> Iterable[Flipped]:
     names = facts.rows.classes
     for at in places.tolist():
         yield Flipped(
@@ -152,7 +152,7 @@ def _flipped(facts: Facts, first: Tested, second: Tested, places: NDArray[np.int
         )
 
 
-def matrix(name: str, tested: Tested, classes: tuple[str, ...]) -> Matrix:
+def matrix(name: str, tested: Answers, classes: tuple[str, ...]) -> Matrix:
     """The confusions of one file; cells are as dark as their share of the class's rows."""
     counts = confusion(tested, len(classes))
     totals = counts.sum(axis=1)

@@ -33,7 +33,7 @@ VARIABLES = {
 }  # fmt: skip
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
-    "font.size": 9.5,
+    "font.size": 10,
     "text.color": INK,
     "text.parse_math": False,
     "axes.edgecolor": RULE,
@@ -90,11 +90,11 @@ class Drawing:
                 "ignore", UserWarning
             )  # a glyph that its own font lacks; the page's may not
             self.figure.savefig(written, format="svg", metadata=nothing)
-        return _inlined(written.getvalue(), self.name, described)
+        return _inlined(written.getvalue(), self.name, printable(described))
 
 
 @contextmanager
-def drawing(name: str, width: float = 4.7, height: float = 3.3) -> Iterator[Drawing]:
+def drawing(name: str, width: float = 4.5, height: float = 3.3) -> Iterator[Drawing]:
     """A figure of so many inches; draw and write it inside the block."""
     style: Any = {**STYLE, "svg.hashsalt": name}  # whose keys are typed as literals
     with rc_context(style):
@@ -103,13 +103,18 @@ def drawing(name: str, width: float = 4.7, height: float = 3.3) -> Iterator[Draw
 
 def tip(artist: Artist, text: str) -> None:
     """Say this where a reader points at the artist."""
-    artist.set_gid(f"{TIP}{text}")
+    artist.set_gid(f"{TIP}{printable(text)}")
 
 
 def shortened(name: str) -> str:
     """A name as a chart can hold it."""
-    printable = "".join(letter if letter.isprintable() else "�" for letter in name)
-    return printable if len(printable) <= LONGEST else f"{printable[: LONGEST - 1]}…"
+    shown = printable(name)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+
+
+def printable(text: str) -> str:
+    """The text without what XML cannot hold."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def series(number: int) -> str:

@@ -62,7 +62,7 @@ def _tradeoff(name: str, facts: Facts, cost: Cost) -> Chart:
         log_scale(axes, cost.written)
         percent_scale(axes.yaxis)
         axes.set(xlabel=cost.axis, ylabel="test accuracy")
-        drawn.figure.legend(loc="outside lower left", ncols=2, fontsize=8.5, handletextpad=0.5)
+        drawn.figure.legend(loc="outside lower left", ncols=2, fontsize=9, handletextpad=0.5)
         told = (f"{v.name} {percent(v.accuracy)}, {cost.written(cost.of(v))}" for v in facts.variants)
         svg = drawn.svg(f"Test accuracy against {cost.axis}: {'; '.join(told)}.")
     more = "; to the right they reach to p95" if cost.whisker else ""

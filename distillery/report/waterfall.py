@@ -67,7 +67,7 @@ def _bytes(axes: Axes, place: int, stage: Stage, *, last: bool) -> None:
         xytext=(6, 0),
         textcoords="offset points",
         va="center",
-        fontsize=8.5,
+        fontsize=9,
         color=INK,
     )
 
