@@ -57,19 +57,14 @@ def _numbers(kind: type[Kind], tags: Mapping[str, str], renamed: Mapping[str, st
 
 
 def _lineage(tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    libraries = json.loads(tags["libraries"])
+    libraries = ", ".join(f"{name} {found}" for name, found in sorted(json.loads(tags["libraries"]).items()))
+    commit = CommitLabel(tags["git_commit"], tags["git_dirty"] == "true")
     return (
         ("weights", f"SHA-256 {tags['weights_digest']}"),
         ("teacher's file", f"SHA-256 {tags['teacher_onnx_digest']}"),
         ("params", f"SHA-256 {tags['params_digest']}"),
-        (
-            "code",
-            f"SHA-256 {tags['code_digest']}, {CommitLabel(tags['git_commit'], tags['git_dirty'] == 'true')}",
-        ),
+        ("code", f"SHA-256 {tags['code_digest']}; {commit}"),
         ("seed", f"{tags['seed']}, {tags['threads']} threads, {tags['precision']} on {tags['device']}"),
-        (
-            "python",
-            f"{tags['python']}; " + ", ".join(f"{name} {libraries[name]}" for name in sorted(libraries)),
-        ),
+        ("python", f"{tags['python']}; {libraries}"),
         ("record", f"SHA-256 {tags['record_digest']}"),
     )

@@ -52,7 +52,7 @@ def test_no_rows_give_no_predictions(images):
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("given", "said"),
     [
         (np.zeros((2, 8, 8), np.uint8), "shape (2, 8, 8), not (N, 8, 8, 1)"),
         (np.zeros((2, 8, 8, 1), np.float32), "float32, not uint8"),
@@ -63,9 +63,9 @@ def test_no_rows_give_no_predictions(images):
     ],
     ids=range(6),
 )
-def test_what_it_does_not_take_is_refused_in_words(images, rows, said):
+def test_what_it_does_not_take_is_refused_in_words(images, given, said):
     with pytest.raises(DataError) as error:
-        images.predict(rows)
+        images.predict(given)
     assert "the model takes input, uint8 (N, 8, 8, 1)" in str(error.value)
     assert said in str(error.value)
 
