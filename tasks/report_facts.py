@@ -26,8 +26,6 @@ from tasks.records import CONTROL, LIBRARIES, params_digest
 from tasks.repository import commit_label
 
 Folders = Mapping[str, Path]  # by variant
-
-
 SPLITS = ("train", "validation", "test", "left_out", "calibration")
 
 
@@ -45,20 +43,14 @@ class RunFolders:
 
 def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence[Mapping[str, Any]]) -> Facts:
     """The facts of a run; `earlier` are the registry's versions as `models --json` gives them."""
-    choice, registration = (
-        read_json(run.decisions["choice"] / "choice.json"),
-        read_json(run.decisions["registration"] / "registration.json"),
-    )
-    rows, measured = (
-        load_rows(run.data),
-        {n: read_json(f / "measurement.json") for n, f in run.measurements.items()},
-    )
-    variants = tuple(_variant(run, name, measured[name], choice["broken"]) for name in run.models)
-    chosen = registration["chosen"]
+    choice = read_json(run.decisions["choice"] / "choice.json")
+    registration = read_json(run.decisions["registration"] / "registration.json")
+    rows, chosen = load_rows(run.data), registration["chosen"]
+    measured = {name: read_json(folder / "measurement.json") for name, folder in run.measurements.items()}
     data = _data(project, run.data, params)
     return Facts(
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        variants=variants,
+        variants=tuple(_variant(run, name, measured[name], choice["broken"]) for name in run.models),
         control=CONTROL if CONTROL in run.models else None,
         tested={name: _tested(folder, rows) for name, folder in run.evaluations.items()},
         operators={name: numbers["operators"] for name, numbers in measured.items()},
@@ -66,12 +58,7 @@ def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence
         chosen=chosen["name"] if chosen else None,
         reason=choice["reason"],
         budget=params.budget,
-        registered=Registered(
-            params.registry.name,
-            registration["run_id"],
-            registration["versions"],
-            chosen["alias"] if chosen else None,
-        ),
+        registered=_registered(params.registry.name, registration),
         earlier=_earlier(earlier, set(registration["versions"].values()), data.digest),
         rows=rows,
         data=data,
@@ -88,6 +75,11 @@ def _variant(
 ) -> Variant:
     evaluated = read_json(run.evaluations[name] / "evaluation.json")
     return variant_of(name, evaluated, measured, broken.get(name, []))
+
+
+def _registered(registry: str, registration: Mapping[str, Any]) -> Registered:
+    alias = registration["chosen"]["alias"] if registration["chosen"] else None
+    return Registered(registry, registration["run_id"], registration["versions"], alias)
 
 
 def _tested(evaluation: Path, rows: Rows) -> Answers:

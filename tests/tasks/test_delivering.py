@@ -10,8 +10,8 @@ from tasks.registering import register
 @pytest.fixture
 def tags():
     numbers = {
-        "accuracy": "0.98", "accuracy_low": "0.97", "accuracy_high": "0.99", "macro_f1": "0.975", "rows": "360",
-        "teacher_agreement": "0.99", "file_bytes": "11358", "parameters": "12", "macs": "80.0",
+        "accuracy": "0.98", "accuracy_low": "0.97", "accuracy_high": "0.99", "macro_f1": "0.975",
+        "rows": "360", "teacher_agreement": "0.99", "file_bytes": "11358", "parameters": "12", "macs": "80.0",
         "integer_op_share": "1.0", "latency_p50_ms": "0.05", "latency_p95_ms": "0.06", "latency_runs": "2000",
         "throughput_rows_per_second": "6e4", "peak_rss_bytes": "27869184",
     }  # fmt: skip
@@ -27,7 +27,8 @@ def tags():
         "a" * 64,
     )
     return numbers | words | {
-        "variant": "student-int8-qat", "git_commit": "c" * 40, "git_dirty": "true", "seed": "0", "threads": "2",
+        "variant": "student-int8-qat", "git_commit": "c" * 40, "git_dirty": "true",
+        "seed": "0", "threads": "2",
         "precision": "fp32", "device": "cpu", "python": "3.11.7", "libraries": '{"numpy": "2", "onnx": "1"}',
         "data_counts": '{"train": 6, "validation": 2, "test": 2, "left_out": 0, "calibration": 3}',
         "data_source": '{"source": "digits", "path": null, "dataset": "mine", "version": 2}',
