@@ -36,12 +36,8 @@ def verdict(facts: Facts) -> str:
         return "No variant keeps the budget: nothing was promoted."
     smaller = f"{teacher.file_bytes / subject.file_bytes:.0f} times smaller than its teacher"
     cost = 100 * (teacher.accuracy - subject.accuracy)
-    price = (
-        "and as accurate"
-        if cost == 0
-        else f"and {abs(cost):.2f} points {'less' if cost > 0 else 'more'} accurate"
-    )
-    return f"{subject.name} {_standing(facts)}: {smaller} {price}."
+    compared = "as" if cost == 0 else f"{abs(cost):.2f} points {'less' if cost > 0 else 'more'}"
+    return f"{subject.name} {_standing(facts)}: {smaller} and {compared} accurate on test rows."
 
 
 def _standing(facts: Facts) -> str:

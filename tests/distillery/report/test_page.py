@@ -60,7 +60,7 @@ def test_who_cannot_see_is_told_what_there_is(page, read):
 def test_the_verdict_is_one_sentence(facts, page):
     (said,) = re.findall(r"<h1>(.*?)</h1>", page)
     assert said.startswith("student-int8-dynamic is the champion: 64 times smaller than its teacher and ")
-    assert said.endswith(" points less accurate.")
+    assert said.endswith(" points less accurate on test rows.")
 
 
 def test_a_challenger_and_a_run_without_a_choice_are_said(facts, read):
