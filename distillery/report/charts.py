@@ -105,6 +105,7 @@ def reliability_chart(found: Sequence[tuple[str, Reliability]]) -> Chart:
         axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="how sure it is", ylabel="how often it is right")
         for axis in (axes.xaxis, axes.yaxis):
             percent_scale(axis)
+            axis.set_ticks([0, 0.2, 0.4, 0.6, 0.8, 1])
         drawn.figure.legend(loc="outside upper left", fontsize=9)
         told = (f"{name}: {points(100 * reliable.error, sign=False)}" for name, reliable in found)
         svg = drawn.svg(f"Reliability. Expected calibration error of {'; '.join(told)}.")

@@ -51,7 +51,7 @@ def test_who_cannot_see_is_told_what_there_is(page, read):
     assert len(charts) == 7
     assert all(svg["role"] == "img" and len(svg["aria-label"]) > 40 for svg in charts)
     assert all(image["alt"] for image in found.all("img"))
-    assert all(header.get("scope") in {"col", "row"} for header in found.all("th"))
+    assert all(header.get("scope") in {"col", "row", "rowgroup"} for header in found.all("th"))
     assert len(found.all("h1")) == 1
     scrolling = [box for box in found.all("div") if box.get("class") == "wide"]
     assert all(box["tabindex"] == "0" and box["role"] == "region" and box["aria-label"] for box in scrolling)
