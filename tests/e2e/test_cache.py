@@ -62,11 +62,13 @@ def test_what_a_plan_says_is_what_a_run_does(project):
     assert ran(project("run", "--json", *setting)) == set()
 
 
-def test_a_comment_or_the_report_re_runs_nothing(project, source):
-    added = {"distillery/training.py": "# a comment", "distillery/report.py": "WIDTH = 3"}
-    for file, line in added.items():
+def test_a_comment_re_runs_nothing_and_the_report_only_itself(project, source):
+    for file, line, runs in (
+        ("distillery/training.py", "# a comment", set()),
+        ("distillery/report/charts.py", "WIDTH = 3", {"write_report"}),
+    ):
         (source / file).write_text((source / file).read_text() + f"\n{line}\n")
-    assert ran(project("plan", "--json", source=source)) == set()
+        assert ran(project("plan", "--json", source=source)) == runs
 
 
 def test_a_change_of_the_probe_measures_anew(project, source):
