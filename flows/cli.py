@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows import version_commands
+from flows import export_commands, report_commands, version_commands
 from flows.data_commands import data
 from flows.options import (
     AsJson,
@@ -163,6 +163,8 @@ def doctor(
 
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
+app.command()(report_commands.report)
+app.command()(export_commands.export)
 app.command(hidden=True)(version_commands.agree)
 
 

@@ -20,6 +20,7 @@ from tasks.steps import (
     register_model,
     train_control,
     train_teacher,
+    write_report,
 )
 
 TEACHER, CONTROL = "teacher-fp32", "control-fp32"
@@ -34,10 +35,11 @@ class Compressed:
     measurements: dict[str, Noun]
     choice: Noun
     registration: Noun
+    report: Noun
 
 
 def compress(params: Params) -> Compressed:
-    """Teacher -> distilled student -> int8 -> measured -> chosen -> registered."""
+    """Teacher -> distilled student -> int8 -> measured -> chosen -> registered -> reported."""
     runtime, quantize = params.runtime, params.quantize
 
     data = prepare_data(params.data)
@@ -70,4 +72,6 @@ def compress(params: Params) -> Compressed:
     choice = choose_model(candidates, measurements, evaluations[TEACHER], params.budget)
     networks = {name: {TEACHER: teacher, CONTROL: control}.get(name, student) for name in models}
     registration = register_model(data, networks, models, evaluations, measurements, choice, params)
-    return Compressed(models, evaluations, measurements, choice, registration)
+    decisions = {"choice": choice, "registration": registration}
+    report = write_report(data, networks, models, evaluations, measurements, decisions, params)
+    return Compressed(models, evaluations, measurements, choice, registration, report)

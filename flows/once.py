@@ -6,12 +6,15 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from distillery.data.locate import holds
+from distillery.errors import ProjectError
 from flows.compress import TEACHER, Compressed, compress
 from flows.outcome import Outcome, read_outcome
 from flows.project import Request
+from flows.reports import publish
 from flows.terminal import Terminal
 from tasks.caching import Records
 from tasks.data_folder import ensure_data
@@ -28,7 +31,7 @@ Refresh = tuple[str, ...]
 
 def plan_once(request: Request, refresh: Refresh) -> list[dict[str, Any]]:
     """What a run would do; nothing is made."""
-    plan, _ = _planned(request, Records(request.project), refresh)
+    plan, _ = planned(request, Records(request.project), refresh)
     return [step.to_json() for step in plan.steps]
 
 
@@ -38,7 +41,7 @@ def compress_once(request: Request, refresh: Refresh, wait: bool, terminal: Term
     with project_lock(request.project, wait, terminal.say):
         _make_ready(request, terminal.say)
         records = Records(request.project)
-        plan, made = _planned(request, records, refresh)
+        plan, made = planned(request, records, refresh)
         if plan.all_hits and _models_kept(request, made):
             steps = [_cached(step) for step in plan.steps]
         else:
@@ -46,10 +49,22 @@ def compress_once(request: Request, refresh: Refresh, wait: bool, terminal: Term
             made, steps = _run(request, (*refresh, *again), terminal)
             for pointer in uncommitted_pointers(request.project):
                 terminal.say(f"{pointer} changed: commit it to keep which bytes these were")
+        publish(request.project, made)
         return read_outcome(request.project, made, steps, time.monotonic() - started)
 
 
-def _planned(request: Request, records: Records, refresh: Refresh) -> tuple[Plan, Compressed]:
+def present_report(request: Request) -> Path:
+    """The page of the run that the present params name; ProjectError where they have not run."""
+    plan, made = planned(request, Records(request.project), ())
+    if not plan.all_hits:
+        raise ProjectError(
+            "these params have not run to their end: `distillery run` does it; or name a run of reports/"
+        )
+    return publish(request.project, made)
+
+
+def planned(request: Request, records: Records, refresh: Refresh) -> tuple[Plan, Compressed]:
+    """The flow read as a plan, and what of it is there."""
     plan = Plan(records, refresh)
     with interpreted_by(plan):
         made = compress(request.params)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from distillery.artifacts import read_json
-from distillery.report import Variant, variant_of
+from distillery.report.variants import Variant, variant_of
 from flows.compress import Compressed
+from flows.reports import page_of
 from tasks.steps import Noun
 
 JSON_FIELDS = (
@@ -27,6 +28,7 @@ class Outcome:
     variants: list[Variant]
     chosen: dict[str, Any] | None  # name, version, alias
     reason: str
+    report: str  # where the page is, relative to the project
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -37,6 +39,7 @@ class Outcome:
             "variants": variants,
             "chosen": self.chosen,
             "reason": self.reason,
+            "report": self.report,
             "seconds": round(self.seconds, 3),
         }
 
@@ -53,8 +56,9 @@ def read_outcome(project: Path, made: Compressed, steps: Sequence[dict[str, Any]
         )
         for name in made.models
     ]
-    chosen = read_json(_file(project, made.registration, "registration.json"))["chosen"]
-    return Outcome(list(steps), variants, chosen, choice["reason"], seconds)
+    registration = read_json(_file(project, made.registration, "registration.json"))
+    report = page_of(registration["run_id"]).as_posix()
+    return Outcome(list(steps), variants, registration["chosen"], choice["reason"], report, seconds)
 
 
 def _file(project: Path, noun: Noun, name: str) -> Path:

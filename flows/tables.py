@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from distillery.report import models_table, variants_table
+from distillery.report.variants import models_table, variants_table
 from flows.outcome import Outcome
 
 WIDEST = 150
@@ -29,9 +29,11 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(f"No model was chosen: {outcome.reason}. No alias was moved.", markup=False)
         for variant in (v for v in outcome.variants if v.broken):
             out.print(f"  {variant.name}: {'; '.join(variant.broken)}", markup=False)
+        out.print(f"Report: {outcome.report}", markup=False)
         return
     where = f"version {chosen['version']}, alias {chosen['alias']}"
     out.print(f"{chosen['name']} is {where}: {outcome.reason}.", markup=False)
+    out.print(f"Report: {outcome.report}", markup=False)
 
 
 def print_plan(steps: Sequence[Mapping[str, Any]]) -> None:

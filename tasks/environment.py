@@ -42,6 +42,7 @@ def prepare_environment(project: Path) -> None:
     state = project.resolve() / STATE
     os.environ |= FIXED
     os.environ["DVC_SITE_CACHE_DIR"] = str(state / "dvc")
+    os.environ["MPLCONFIGDIR"] = str(state / "matplotlib")
     os.environ["PREFECT_HOME"] = str(state / "prefect")
     os.environ["PREFECT_RESULTS_LOCAL_STORAGE_PATH"] = str(state / "results")
     for name, value in DEFAULTS.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+import distillery
 from distillery.artifacts import files_below
 from distillery.data.locate import holds, idx_files
 from distillery.machine import describe_machine
@@ -18,6 +19,7 @@ from tasks.pointers import directory_md5, pinned_digest
 from tasks.registry_store import store_identity
 
 ABSENT = "absent"
+TEMPLATES = Path(distillery.__path__[0]) / "report" / "templates"
 Kind = TypeVar("Kind", bound=Block)
 
 
@@ -47,6 +49,11 @@ def registry_store(project: Path, inputs: Iterable[object], _memory: DigestMemor
     inputs = tuple(inputs)
     whole = [block.registry for block in inputs if isinstance(block, Params)]
     return {"registry": store_identity(project, whole[0] if whole else _only(RegistryParams, inputs))}
+
+
+def report_templates(_project: Path, _inputs: Iterable[object], memory: DigestMemory) -> dict[str, str]:
+    """The page's templates: they are not Python, so that the code's fingerprint does not see them."""
+    return {f"template {name}": memory.digest(TEMPLATES / name).sha256 for name in files_below(TEMPLATES)}
 
 
 def _only(kind: type[Kind], inputs: Iterable[object]) -> Kind:

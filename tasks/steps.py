@@ -16,7 +16,7 @@ from typing import Protocol
 from distillery.artifacts import ArtifactRef
 from distillery.params.base import Block
 from tasks.memory import DigestMemory
-from tasks.reads import machine, registry_store, source_files
+from tasks.reads import machine, registry_store, report_templates, source_files
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,12 @@ evaluate_model = Step("evaluate_model", (*SERVE, "scikit-learn", "pandas", "pyar
 measure_model = Step("measure_model", (*SERVE, "onnx"), reads=machine)
 choose_model = Step("choose_model", ())
 register_model = Step("register_model", ("mlflow", "onnx"), reads=registry_store)
+write_report = Step("write_report", ("matplotlib", "jinja2", "pillow"), reads=report_templates)
 
 MAKE_A_FILE = (
     prepare_data, train_teacher, label_with_teacher, distill_student, train_control, quantize_student,
     export_model,
 )  # fmt: skip
 STEPS = (
-    *MAKE_A_FILE, evaluate_model, measure_model, choose_model, register_model,
+    *MAKE_A_FILE, evaluate_model, measure_model, choose_model, register_model, write_report,
 )  # fmt: skip

@@ -62,11 +62,13 @@ def test_what_a_plan_says_is_what_a_run_does(project):
     assert ran(project("run", "--json", *setting)) == set()
 
 
-def test_a_comment_or_the_report_re_runs_nothing(project, source):
-    added = {"distillery/training.py": "# a comment", "distillery/report.py": "WIDTH = 3"}
-    for file, line in added.items():
+def test_a_comment_re_runs_nothing_and_the_report_only_itself(project, source):
+    for file, line, runs in (
+        ("distillery/training.py", "# a comment", set()),
+        ("distillery/report/charts.py", "WIDTH = 3", {"write_report"}),
+    ):
         (source / file).write_text((source / file).read_text() + f"\n{line}\n")
-    assert ran(project("plan", "--json", source=source)) == set()
+        assert ran(project("plan", "--json", source=source)) == runs
 
 
 def test_a_change_of_the_probe_measures_anew(project, source):
@@ -75,7 +77,7 @@ def test_a_change_of_the_probe_measures_anew(project, source):
     file.write_text(before.replace("RUNS = 100, 2000", "RUNS = 100, 3000"))
     assert file.read_text() != before
     plan = project("plan", "--json", source=source)
-    assert ran(plan) == {"measure_model", "choose_model", "register_model"}
+    assert ran(plan) == {"measure_model", "choose_model", "register_model", "write_report"}
 
 
 def test_a_change_of_code_re_runs_what_it_shapes_and_names_the_file(project, source):
@@ -119,5 +121,5 @@ def test_a_lost_kept_model_is_put_back(project):
     kept = project.folder / "models/model.onnx"
     before = kept.read_bytes()
     kept.unlink()
-    assert ran(project("run", "--json")) == {"register_model"}
+    assert ran(project("run", "--json")) == {"register_model", "write_report"}
     assert kept.read_bytes() == before

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMED = [
     "prepare_data", "train_teacher", "label_with_teacher", "distill_student", "train_control",
     "quantize_student", "export_model", "evaluate_model", "measure_model", "choose_model", "register_model",
+    "write_report",
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def bare(monkeypatch):
 
 def test_everything_stays_in_the_project_and_nothing_reports_home(tmp_path):
     prepare_environment(tmp_path)
-    for name in ("PREFECT_HOME", "PREFECT_RESULTS_LOCAL_STORAGE_PATH", "DVC_SITE_CACHE_DIR"):
+    for name in ("PREFECT_HOME", "PREFECT_RESULTS_LOCAL_STORAGE_PATH", "DVC_SITE_CACHE_DIR", "MPLCONFIGDIR"):
         assert os.environ[name].startswith(str(tmp_path / ".distillery"))
     assert os.environ["DO_NOT_TRACK"] == "true"
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

@@ -5,7 +5,7 @@ import json
 import pytest
 from rich.console import Console
 
-from distillery.report import models_table, variant_of, variants_table
+from distillery.report.variants import models_table, variant_of, variants_table
 
 KEYS = {
     "name", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "file_bytes", "parameters", "macs",

@@ -1,0 +1,40 @@
+"""Step `write_report`: what a run came to, as one page to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from distillery.artifacts import read_json, write_atomically
+from distillery.params.project import Params
+from distillery.report.page import render
+from tasks.registering import list_models
+from tasks.report_facts import RunFolders, read_facts
+from tasks.tracking import open_registry
+from tasks.work import Work
+
+PAGE = "index.html"
+
+
+def write_report(
+    data: Path,
+    networks: dict[str, Path],
+    models: dict[str, Path],
+    evaluations: dict[str, Path],
+    measurements: dict[str, Path],
+    decisions: dict[str, Path],
+    params: Params,
+    *,
+    work: Work,
+) -> None:
+    """Write index.html, and store it with the run in the registry, as `report/index.html`.
+
+    `networks`: what each variant's file was made from. `decisions`: `choice`, `registration`, and `verdict`
+    where gates were asked.
+    """
+    run = RunFolders(data, networks, models, evaluations, measurements, decisions)
+    known = list_models(work.project, params.registry)
+    page = work.into / PAGE
+    write_atomically(page, render(read_facts(work.project, run, params, known)).encode())
+    run_id = read_json(decisions["registration"] / "registration.json")["run_id"]
+    with open_registry(work.project, params.registry) as registry:
+        registry.attach(run_id, {"report": page})
