@@ -1,9 +1,8 @@
 """The paired bootstrap: rows are drawn again, what both files made of a row together.
 
 Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 6.2 (a resample is a vector of counts
-from the multinomial) and chapter 13 (a bound is a percentile of the resampled statistic). Equal rows are drawn
-as one cell with their joint probability, which is the same distribution. Everything is challenger - champion,
-or challenger / champion.
+from the multinomial) and chapter 13 (a bound is a percentile of the resampled statistic). Equal rows are one
+cell with their joint probability: the same distribution. All is challenger - champion, or their ratio.
 """
 
 from __future__ import annotations

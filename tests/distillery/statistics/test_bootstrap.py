@@ -86,11 +86,10 @@ def calibration_error(says):
     return total
 
 
-@given(
-    st.lists(
-        st.tuples(st.floats(0, 1), st.booleans(), st.floats(0, 1), st.booleans()), min_size=1, max_size=60
-    )
-)
+said_of_a_row = st.tuples(st.floats(0, 1), st.booleans())
+
+
+@given(st.lists(st.tuples(said_of_a_row, said_of_a_row), min_size=1, max_size=60))
 def test_the_calibration_error_is_that_of_the_definition(rows):
     first, second = (
         Says(np.array([sure for sure, _ in file]), np.array([right for _, right in file]))
