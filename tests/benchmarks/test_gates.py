@@ -31,6 +31,8 @@ def test_a_true_loss_of_the_margin_passes_in_five_percent_or_fewer(simulation):
 def test_the_exact_rate_of_that_is_five_percent_too(simulation):
     for setting in simulation.settings():
         assert simulation.exact_rate(setting, -setting.margin) < 0.0525, setting
+    hardest = simulation.Setting(360, 0.02, 0.005)
+    assert simulation.exact_rate(hardest, -0.005) < 0.0555
 
 
 def test_an_equal_challenger_passes_margin_1_on_10_000_rows(simulation):
