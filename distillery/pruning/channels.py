@@ -24,6 +24,7 @@ class Placed:
     reads: int
     writes: int
     spread: int  # of its inputs, how many belong to a channel: H * W after a flatten, else 1
+    normalised: bool  # whether a batch norm scales what it writes
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class _Walk:
         self.widths[len(self.widths)] = width
         return len(self.widths) - 1
 
-    def place(self, name: str, writes: int) -> None:
-        self.placed.append(Placed(name, self.group, writes, self.spread))
+    def place(self, name: str, writes: int, *, normalised: bool) -> None:
+        self.placed.append(Placed(name, self.group, writes, self.spread, normalised))
         self.group, self.spread = writes, 1
 
 
@@ -90,7 +91,7 @@ def _step(walk: _Walk, name: str, layer: Layer) -> None:
         case Residual():
             _residual(walk, name, layer)
         case Linear():
-            walk.place(name, walk.new_group(layer.features))
+            walk.place(name, walk.new_group(layer.features), normalised=False)
         case Flatten():
             walk.spread = walk.size[0] * walk.size[1]
         case Pool():
@@ -100,7 +101,7 @@ def _step(walk: _Walk, name: str, layer: Layer) -> None:
 
 
 def _conv(walk: _Walk, name: str, conv: Conv, writes: int) -> None:
-    walk.place(name, writes)
+    walk.place(name, writes, normalised=True)
     walk.size = (-(-walk.size[0] // conv.stride), -(-walk.size[1] // conv.stride))
 
 

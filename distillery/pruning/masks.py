@@ -76,8 +76,8 @@ def by_pattern(weight: Tensor, pattern: PatternParams) -> Tensor:
     rows = weight.detach().abs().movedim(1, -1)
     padded = F.pad(rows, (0, -rows.shape[-1] % pattern.of), value=-1.0)  # below any |w|
     groups = padded.reshape(*padded.shape[:-1], -1, pattern.of)
-    ranks = groups.argsort(-1, descending=True, stable=True).argsort(-1)
-    kept = (ranks < pattern.keep).flatten(-2)[..., : rows.shape[-1]]
+    ranks = groups.argsort(dim=-1, descending=True, stable=True).argsort(-1)
+    kept: Tensor = (ranks < pattern.keep).flatten(-2)[..., : rows.shape[-1]]
     return kept.movedim(-1, 1)
 
 
@@ -98,3 +98,8 @@ class HeldZeros:
     def __call__(self) -> None:
         """Hold."""
         apply_masks(self.weights, self.masks)
+
+
+def held_zeros(model: nn.Module) -> HeldZeros | None:
+    """What keeps a pruned model sparse in a later training; None where it has no zeros."""
+    return HeldZeros(model) if zero_share(prunable(model)) else None

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from distillery.errors import ParamsError
 from distillery.models.network import Classifier, ConvBlock, DenseBlock
 from distillery.params.prune import ChannelParams
 from distillery.pruning.channels import Channels, Placed, channels_of, narrowed
+from distillery.pruning.fitting import cannot_prune
 
 Elementwise = Callable[[Tensor], Tensor]
 Kept = dict[int, Tensor]  # group -> which of its channels stay, int64, ascending
@@ -28,8 +29,12 @@ def importance(model: Classifier, channels: Channels, method: ChannelParams) -> 
 
     l1: sum |w| over the kernels that make it (Li et al. 2017, https://arxiv.org/abs/1608.08710, section 3.1).
     group: sum w^2 over all that makes or reads it (Fang et al. 2023, https://arxiv.org/abs/2301.12900, 3.3).
-    scale: sum |gamma| of its batch norms (Liu et al. 2017, https://arxiv.org/abs/1708.06519, section 3).
+    scale: sum |gamma| of its batch norms (Liu et al. 2017, https://arxiv.org/abs/1708.06519, section 3);
+    ParamsError where it has none.
     """
+    refusal = cannot_prune(model.network, method)
+    if refusal is not None:
+        raise ParamsError(refusal)
     match method.importance:
         case "l1":
             return {g: _made(model, channels, g, lambda w: w.abs()) for g in channels.free}
@@ -62,12 +67,8 @@ def _read(model: Classifier, channels: Channels, group: int) -> Tensor:
 
 
 def _scale(model: Classifier, channels: Channels, group: int) -> Tensor:
-    norms = [getattr(model.get_submodule(layer.name), "norm", None) for layer in channels.writers(group)]
-    scales = [norm.weight.abs() for norm in norms if isinstance(norm, nn.BatchNorm2d)]
-    if len(scales) < len(norms):
-        names = ", ".join(layer.name for layer in channels.writers(group))
-        raise ParamsError(f"prune.importance: scale needs batch norms, and {names} has none; try l1 or group")
-    return torch.stack(scales).sum(0)
+    blocks = [cast(ConvBlock, model.get_submodule(layer.name)) for layer in channels.writers(group)]
+    return torch.stack([cast(Tensor, block.norm.weight).abs() for block in blocks]).sum(0)
 
 
 @torch.no_grad()
