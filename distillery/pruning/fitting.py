@@ -34,14 +34,41 @@ def cannot_prune(network: Network, method: Pruning) -> str | None:
             return None
 
 
+def unscaled(channels: Channels) -> str | None:
+    """The first layer that writes channels which may go, and has no batch norm to say what they matter."""
+    plain = (p.name for p in channels.layers if p.writes in channels.free and not p.normalised)
+    return next(plain, None)
+
+
+def rounded_up(count: int, width: int, multiple: int) -> int:
+    """How many of `width` channels stay where `count` are asked for: a multiple, one at least."""
+    return min(width, -(-max(1, count) // multiple) * multiple)
+
+
 def _no_channels(channels: Channels, method: ChannelParams) -> str | None:
-    if not channels.free:
+    widths = sorted(set(channels.free.values()))
+    if not widths:
         last = channels.layers[-1].name
         return f"prune.kind: channels finds none that may go, {last} gives the logits; {OTHERS}"
-    plain = [p.name for p in channels.layers if p.writes in channels.free and not p.normalised]
-    if method.importance == "scale" and plain:
-        return f"prune.importance: scale needs batch norms, and {plain[0]} has none; use l1 or group"
+    plain = unscaled(channels)
+    if method.importance == "scale" and plain is not None:
+        return f"prune.importance: scale needs batch norms, and {plain} has none; use l1 or group"
+    if not _some_go(channels, method):
+        given = f"share {method.share:g} in multiples of {method.multiple}"
+        said = ", ".join(map(str, widths))
+        return f"prune.share: no channel would go, layers have {said} channels and {given} is asked: raise it"
     return None
+
+
+def _some_go(channels: Channels, method: ChannelParams) -> bool:
+    """Whether a first round takes a channel; across the network it may come from any layer."""
+    widths = channels.free.values()
+    match method.scope:
+        case "layer":
+            asked = ((w, rounded_up(w - round(method.share * w), w, method.multiple)) for w in widths)
+            return any(left < width for width, left in asked)
+        case "network":
+            return round(method.share * sum(widths)) > 0 and method.multiple < max(widths)
 
 
 def _no_pattern(channels: Channels, method: PatternParams) -> str | None:

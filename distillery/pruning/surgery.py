@@ -12,7 +12,7 @@ from distillery.errors import ParamsError
 from distillery.models.network import Classifier, ConvBlock, DenseBlock
 from distillery.params.prune import ChannelParams
 from distillery.pruning.channels import Channels, Placed, channels_of, narrowed
-from distillery.pruning.fitting import cannot_prune
+from distillery.pruning.fitting import rounded_up, unscaled
 
 Elementwise = Callable[[Tensor], Tensor]
 Kept = dict[int, Tensor]  # group -> which of its channels stay, int64, ascending
@@ -32,9 +32,6 @@ def importance(model: Classifier, channels: Channels, method: ChannelParams) -> 
     scale: sum |gamma| of its batch norms (Liu et al. 2017, https://arxiv.org/abs/1708.06519, section 3);
     ParamsError where it has none.
     """
-    refusal = cannot_prune(model.network, method)
-    if refusal is not None:
-        raise ParamsError(refusal)
     match method.importance:
         case "l1":
             return {g: _made(model, channels, g, lambda w: w.abs()) for g in channels.free}
@@ -67,6 +64,9 @@ def _read(model: Classifier, channels: Channels, group: int) -> Tensor:
 
 
 def _scale(model: Classifier, channels: Channels, group: int) -> Tensor:
+    plain = unscaled(channels)
+    if plain is not None:
+        raise ParamsError(f"prune.importance: scale needs batch norms, and {plain} has none; use l1 or group")
     blocks = [cast(ConvBlock, model.get_submodule(layer.name)) for layer in channels.writers(group)]
     return torch.stack([cast(Tensor, block.norm.weight).abs() for block in blocks]).sum(0)
 
@@ -98,8 +98,7 @@ def _widths(scores: Mapping[int, Tensor], method: ChannelParams) -> dict[int, in
             together = torch.cat(list(relative.values())).sort().values
             bound = together[min(round(method.share * len(together)), len(together) - 1)]
             left = {g: int((score >= bound).sum()) for g, score in relative.items()}
-    rounded = {g: -(-max(1, count) // method.multiple) * method.multiple for g, count in left.items()}
-    return {group: min(width, len(scores[group])) for group, width in rounded.items()}
+    return {g: rounded_up(count, len(scores[g]), method.multiple) for g, count in left.items()}
 
 
 @torch.no_grad()

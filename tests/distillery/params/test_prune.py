@@ -125,6 +125,15 @@ MLP = {"family": "mlp", "hidden": [16], "dropout": 0.0}
     [
         (ChannelParams, {}, MLP | {"hidden": []}, "layers.1 gives the logits; magnitude, regrow and pattern"),
         (ChannelParams, {"importance": "scale"}, MLP, "layers.1 has none; use l1 or group"),
+        (ChannelParams, {"share": 0.02}, MLP, "no channel would go, layers have 16 channels"),
+        (ChannelParams, {"share": 0.02, "scope": "network"}, MLP, "no channel would go"),
+        (
+            ChannelParams,
+            {"share": 0.5, "multiple": 16},
+            MLP,
+            "share 0.5 in multiples of 16 is asked: raise it",
+        ),
+        (ChannelParams, {"multiple": 16, "scope": "network"}, MLP, "no channel would go"),
         (PatternParams, {"keep": 16, "of": 32}, MLP, "of the 16 inputs of layers.2"),
     ],
 )
