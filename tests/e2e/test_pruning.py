@@ -11,7 +11,8 @@ PRUNED = [
     "student-pruned-int8-qat",
 ]  # fmt: skip
 SMALL = (
-    "student.model.stages=2", "prune.rounds=2", "prune.multiple=1", "prune.training.epochs=2", "prune.max_accuracy_drop=100",
+    "student.model.stages=2", "prune.rounds=2", "prune.multiple=1", "prune.training.epochs=2",
+    "prune.max_accuracy_drop=100",
 )  # fmt: skip
 
 
