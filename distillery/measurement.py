@@ -19,6 +19,7 @@ from distillery import probe
 from distillery.errors import DistilleryError
 from distillery.feeding import Feed
 from distillery.operators import compute_operators, integer_share, macs_by_weight
+from distillery.sparsity import transport_bytes, zero_share
 
 LONGEST_SECONDS = 600
 PROBE_ROWS = 256
@@ -30,7 +31,9 @@ class Measurement:
     """One file on this machine. Latency is of batch 1, throughput of batch 256; both on one thread."""
 
     file_bytes: int
+    transport_bytes: int  # of the file as zlib compresses it
     parameters: int
+    zero_share: float  # of the kernels and matrices
     macs: int
     integer_op_share: float
     operators: dict[str, int]  # compute operators of the optimized graph, by kind
@@ -53,7 +56,9 @@ def measure(model: Path, feed: Feed) -> Measurement:
     kinds = sorted({operator.kind for operator in operators})
     return Measurement(
         file_bytes=len(content),
+        transport_bytes=transport_bytes(content),
         parameters=count_weights(content),
+        zero_share=zero_share(content),
         macs=macs,
         integer_op_share=integer_share(operators, macs),
         operators={kind: sum(operator.kind == kind for operator in operators) for kind in kinds},

@@ -32,6 +32,7 @@ from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
 from distillery.params.quantize import DynamicParams, QatParams, StaticParams
 from distillery.params.runtime import RuntimeParams
+from distillery.pruning.masks import held_zeros
 from distillery.training import Epoch, train
 
 COMPUTE = ("Conv", "Gemm", "MatMul")
@@ -76,13 +77,14 @@ def train_aware(
     qat: QatParams,
     runtime: RuntimeParams,
 ) -> Iterator[Epoch]:
-    """Train a `with_fake_quantizers` model in place on the teacher's targets.
+    """Train a `with_fake_quantizers` model in place on the teacher's targets; pruned weights stay zero.
 
     In fp32 whatever the precision asked for: bf16 is coarser than int8.
     """
     batches = TrainBatches(rows, augment, qat.training.batch_size, runtime.seed, augment.views, targets)
     exact = runtime.model_copy(update={"precision": "fp32"})
-    for epoch in train(quantized, batches, soft_and_hard_labels(distill), qat.training, exact):
+    objective, held = soft_and_hard_labels(distill), held_zeros(quantized)
+    for epoch in train(quantized, batches, objective, qat.training, exact, after_step=held):
         if epoch.done == qat.observe_epochs:
             stop_observing(quantized)
         yield epoch

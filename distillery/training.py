@@ -25,6 +25,7 @@ from distillery.params.runtime import RuntimeParams
 from distillery.params.training import TrainingParams
 
 Objective = Callable[[Tensor, Batch], Tensor]  # logits (B, classes), batch -> scalar loss
+AfterStep = Callable[[], None]  # may change weights; gradients are still there
 
 FINAL_RATE = 0.01  # share of the learning rate that a decaying schedule ends at
 WARM_UP = 0.25  # share of the steps in which one-cycle rises
@@ -76,11 +77,14 @@ def train(
     objective: Objective,
     training: TrainingParams,
     runtime: RuntimeParams,
+    *,
+    after_step: AfterStep | None = None,
+    keep_from: int = 1,
 ) -> Iterator[Epoch]:
     """Train `model` in place and yield each epoch; at the end it holds the weights of the best epoch.
 
-    Best is the highest validation accuracy, the latest among equals. Raises DistilleryError when the loss
-    is no longer a number.
+    Best is the highest validation accuracy, the latest among equals, of the epochs from `keep_from` on: those
+    before cannot end the training either. Raises DistilleryError when the loss is no longer a number.
     """
     with reproducible(runtime):
         fast = runtime.precision == "bf16"  # whose kernels want channels last; fp32's do not
@@ -89,16 +93,19 @@ def train(
         schedule = _schedule(optimizer, training, len(batches))
         best, weights, since_best = -1.0, copy.deepcopy(model.state_dict()), 0
         for number in range(training.epochs):
-            loss = _one_epoch(model, batches.epoch(number), objective, optimizer, schedule, runtime)
+            loss = _one_epoch(
+                model, batches.epoch(number), objective, optimizer, schedule, runtime, after_step
+            )
             accuracy = validate(model, batches.rows, runtime)
-            improved = accuracy >= best
-            since_best = 0 if accuracy > best else since_best + 1
+            counts = number + 1 >= keep_from
+            improved = counts and accuracy >= best
+            since_best = since_best + 1 if counts and accuracy <= best else 0
             if improved:
                 best, weights = accuracy, copy.deepcopy(model.state_dict())
             yield Epoch(
                 number + 1, training.epochs, loss, accuracy, float(schedule.get_last_lr()[0]), improved
             )
-            if _is_over(training, accuracy, since_best):
+            if counts and _is_over(training, accuracy, since_best):
                 break
         model.load_state_dict(weights)
         _place(model.eval(), "cpu", torch.contiguous_format)
@@ -120,6 +127,7 @@ def _one_epoch(
     optimizer: Optimizer,
     schedule: LRScheduler,
     runtime: RuntimeParams,
+    after_step: AfterStep | None,
 ) -> float:
     """Mean loss over the rows of one epoch of descent."""
     model.train()
@@ -132,6 +140,8 @@ def _one_epoch(
         loss = objective(logits.float(), here)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        if after_step is not None:
+            after_step()
         schedule.step()
         total += loss.detach() * len(batch.labels)
         count += len(batch.labels)

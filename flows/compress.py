@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distillery.params.project import Params
-from distillery.params.quantize import Quantization
 from tasks.fitting import require_readable
 from tasks.steps import (
     Noun,
@@ -16,6 +15,7 @@ from tasks.steps import (
     label_with_teacher,
     measure_model,
     prepare_data,
+    prune_student,
     quantize_student,
     register_model,
     train_control,
@@ -24,6 +24,7 @@ from tasks.steps import (
 )
 
 TEACHER, CONTROL = "teacher-fp32", "control-fp32"
+STUDENT, PRUNED = "student-fp32", "student-pruned-fp32"
 
 
 @dataclass(frozen=True)
@@ -39,38 +40,38 @@ class Compressed:
 
 
 def compress(params: Params) -> Compressed:
-    """Teacher -> distilled student -> int8 -> measured -> chosen -> registered -> reported."""
-    runtime, quantize = params.runtime, params.quantize
+    """Teacher -> distilled student, pruned where asked -> int8 -> measured -> chosen -> registered."""
+    runtime, augment, distill, quantize = params.runtime, params.augment, params.distill, params.quantize
 
     data = prepare_data(params.data)
     require_readable(data, params)
-    teacher = train_teacher(data, params.augment, params.teacher, runtime)
-    targets = label_with_teacher(data, teacher, params.augment, runtime)
-    student = distill_student(data, targets, params.augment, params.student, params.distill, runtime)
-    control = train_control(data, params.augment, params.student, params.distill.training, runtime)
+    teacher = train_teacher(data, augment, params.teacher, runtime)
+    targets = label_with_teacher(data, teacher, augment, runtime)
+    student = distill_student(data, targets, augment, params.student, distill, runtime)
+    control = train_control(data, augment, params.student, distill.training, runtime)
 
-    exported = {
-        TEACHER: export_model(data, teacher, runtime, variant=TEACHER),
-        "student-fp32": export_model(data, student, runtime, variant="student-fp32"),
-        CONTROL: export_model(data, control, runtime, variant=CONTROL),
-    }
+    networks = {TEACHER: teacher, STUDENT: student, CONTROL: control}
+    if params.prune is not None:
+        networks[PRUNED] = prune_student(data, student, targets, augment, distill, params.prune, runtime)
+    models = {name: export_model(data, net, runtime, variant=name) for name, net in networks.items()}
 
-    def quantized(method: Quantization, variant: str) -> Noun:
-        sources = (data, student, exported["student-fp32"], targets)
-        return quantize_student(*sources, params.augment, params.distill, method, runtime, variant=variant)
+    for source in [name for name in (STUDENT, PRUNED) if name in networks]:
+        inputs = (data, networks[source], models[source], targets, augment, distill)
+        for way, method in (
+            ("dynamic", quantize.dynamic),
+            ("static", quantize.static),
+            ("qat", quantize.qat),
+        ):
+            name = source.replace("fp32", f"int8-{way}")
+            networks[name] = networks[source]
+            models[name] = quantize_student(*inputs, method, runtime, variant=name)
 
-    models = exported | {
-        "student-int8-dynamic": quantized(quantize.dynamic, "student-int8-dynamic"),
-        "student-int8-static": quantized(quantize.static, "student-int8-static"),
-        "student-int8-qat": quantized(quantize.qat, "student-int8-qat"),
-    }
     evaluations = {TEACHER: evaluate_model(data, models[TEACHER], variant=TEACHER)}
     for name in list(models)[1:]:
         evaluations[name] = evaluate_model(data, models[name], evaluations[TEACHER], variant=name)
     measurements = {name: measure_model(data, model, variant=name) for name, model in models.items()}
     candidates = {name: evaluations[name] for name in models if name not in (TEACHER, CONTROL)}
     choice = choose_model(candidates, measurements, evaluations[TEACHER], params.budget)
-    networks = {name: {TEACHER: teacher, CONTROL: control}.get(name, student) for name in models}
     registration = register_model(data, networks, models, evaluations, measurements, choice, params)
     decisions = {"choice": choice, "registration": registration}
     report = write_report(data, networks, models, evaluations, measurements, decisions, params)

@@ -16,7 +16,7 @@ from tasks.steps import Noun
 JSON_FIELDS = (
     "name", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "file_bytes", "parameters", "macs",
     "latency_p50_ms", "latency_p95_ms", "throughput_rows_per_second", "peak_rss_bytes", "integer_op_share",
-    "teacher_agreement", "broken",
+    "teacher_agreement", "transport_bytes", "zero_share", "broken",
 )  # fmt: skip
 
 

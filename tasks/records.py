@@ -140,6 +140,8 @@ def params_digest(params: Params) -> str:
     """The digest of the parameters that shape a file."""
     tree = params.model_dump(mode="json", exclude=OUTSIDE_IDENTITY)
     del tree["data"]["path"]  # where rows were read from does not shape a file; their digest says which
+    if tree["prune"] is None:
+        del tree["prune"]  # what is off shapes none, and identities are older than the block
     return digest_json(tree)
 
 

@@ -124,6 +124,7 @@ train_teacher = Step("train_teacher", TORCH)
 label_with_teacher = Step("label_with_teacher", TORCH)
 distill_student = Step("distill_student", TORCH)
 train_control = Step("train_control", TORCH)
+prune_student = Step("prune_student", TORCH)
 quantize_student = Step("quantize_student", EXPORT)
 export_model = Step("export_model", EXPORT)
 evaluate_model = Step("evaluate_model", (*SERVE, "scikit-learn", "pandas", "pyarrow"))
@@ -133,8 +134,8 @@ register_model = Step("register_model", ("mlflow", "onnx"), reads=registry_store
 write_report = Step("write_report", ("matplotlib", "jinja2", "pillow"), reads=report_templates)
 
 MAKE_A_FILE = (
-    prepare_data, train_teacher, label_with_teacher, distill_student, train_control, quantize_student,
-    export_model,
+    prepare_data, train_teacher, label_with_teacher, distill_student, train_control, prune_student,
+    quantize_student, export_model,
 )  # fmt: skip
 STEPS = (
     *MAKE_A_FILE, evaluate_model, measure_model, choose_model, register_model, write_report,

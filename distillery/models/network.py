@@ -115,6 +115,12 @@ class Classifier(nn.Module):
         """Logits of encoded rows."""
         return cast(Tensor, self.layers(self.input(encoded)))
 
+    def become(self, other: Classifier) -> None:
+        """Take another's shape and weights, in its mode; rows and classes are the same."""
+        self.network, self.encoding = other.network, other.encoding
+        self.input, self.layers = other.input, other.layers
+        self.train(other.training)
+
     def folded(self) -> Classifier:
         """A copy in eval mode without batch norms, for export and quantization."""
         model = copy.deepcopy(self).eval()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from distillery.errors import ParamsError
 from distillery.machine import resolve
@@ -17,12 +17,16 @@ from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.data import AugmentParams, DataParams
 from distillery.params.distill import DistillParams
 from distillery.params.promotion import PromotionParams
+from distillery.params.prune import PruneParams
 from distillery.params.quantize import QuantizeParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
 from distillery.params.teacher import TeacherParams
+from distillery.pruning.fitting import unfit
 
 Tree = dict[str, Any]
+
+TAGS = ("family", "kind")  # the field that says which of several blocks one is
 
 # PyYAML lets these out of its own constructors: 2001-99-99, !!int '', !!timestamp x, a nesting without end
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
@@ -36,11 +40,19 @@ class Params(Block):
     teacher: TeacherParams
     student: StudentParams
     distill: DistillParams
+    prune: PruneParams | None
     quantize: QuantizeParams
     budget: BudgetParams
     promotion: PromotionParams
     registry: RegistryParams
     runtime: RuntimeParams
+
+    @model_validator(mode="after")
+    def _what_is_pruned_can_be(self) -> Params:
+        refusal = unfit(self.student.model, self.prune) if self.prune else None
+        if refusal is not None:
+            raise ValueError(refusal)
+        return self
 
 
 def load_params(file: Path, overlay: Path | None = None, settings: Sequence[str] = ()) -> Params:
@@ -104,19 +116,21 @@ def parse_setting(setting: str) -> Tree:
 
 
 def overlaid(base: Tree, top: Tree) -> Tree:
-    """`top` over `base`, mapping by mapping. A model of another family replaces the whole block."""
+    """`top` over `base`, mapping by mapping. A model of another family, or another kind of method, replaces
+    the whole block.
+    """
     result = dict(base)
     for key, value in top.items():
         below = base.get(key)
-        if isinstance(below, dict) and isinstance(value, dict) and not _other_family(below, value):
+        if isinstance(below, dict) and isinstance(value, dict) and not _is_another(below, value):
             result[key] = overlaid(below, value)
         else:
             result[key] = value
     return result
 
 
-def _other_family(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
-    return "family" in top and below.get("family") != top["family"]
+def _is_another(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
+    return any(tag in top and below.get(tag) != top[tag] for tag in TAGS)
 
 
 def flatten(value: Block | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -150,7 +164,7 @@ def _visible(location: Sequence[str | int], tree: Tree) -> list[str | int]:
     parts: list[str | int] = []
     here: Any = tree
     for part in location:
-        if isinstance(here, dict) and part not in here and here.get("family") == part:
+        if isinstance(here, dict) and part not in here and part in (here.get(tag) for tag in TAGS):
             continue
         parts.append(part)
         here = here.get(part) if isinstance(here, dict) else None

@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from distillery.evaluation import Z95, wilson_interval
 from distillery.report.facts import Answers, Facts
 from distillery.report.variants import Variant
+from distillery.statistics.wilson import Z95, wilson_interval
 
 BINS = 10
 

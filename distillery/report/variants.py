@@ -24,7 +24,9 @@ class Variant:
     accuracy_high: float
     macro_f1: float
     file_bytes: int
+    transport_bytes: int
     parameters: int
+    zero_share: float
     macs: int
     latency_p50_ms: float
     latency_p95_ms: float

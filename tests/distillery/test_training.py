@@ -275,3 +275,25 @@ def test_bf16_trains_and_gives_fp32_logits(rows, augment, untrained, training, r
     assert isinstance(epoch, Epoch)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert predict(model, batches.read(np.arange(4), 0), half).dtype == torch.float32
+
+
+def test_after_step_is_called_after_every_step_and_sees_gradients(
+    rows, untrained, augment, training, runtime
+):
+    model, seen = untrained("mlp"), []
+    batches = TrainBatches(rows, augment, 32, runtime.seed)
+
+    def look():
+        seen.append(all(p.grad is not None for p in model.parameters()))
+
+    list(train(model, batches, hard_labels(0.0), training(epochs=2), runtime, after_step=look))
+    assert seen == [True] * (2 * len(batches))
+
+
+def test_epochs_before_the_one_to_keep_from_are_neither_kept_nor_end_the_training(
+    rows, untrained, augment, training, runtime
+):
+    batches = TrainBatches(rows, augment, 32, runtime.seed)
+    asked = training(epochs=6, target=0.0, patience=1)
+    epochs = list(train(untrained("mlp"), batches, hard_labels(0.0), asked, runtime, keep_from=4))
+    assert [epoch.best for epoch in epochs] == [False, False, False, True]

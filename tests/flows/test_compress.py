@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from distillery.params.project import load_params
+from distillery.params.student import StudentParams
 from flows.compress import CONTROL, TEACHER, compress
 from tasks.steps import STEPS, Noun, interpreted_by
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = [
     "prepare_data", "train_teacher", "label_with_teacher", "distill_student", "train_control",
-    "quantize_student", "export_model", "evaluate_model", "measure_model", "choose_model", "register_model",
-    "write_report",
+    "prune_student", "quantize_student", "export_model", "evaluate_model", "measure_model", "choose_model",
+    "register_model", "write_report",
 ]  # fmt: skip
 
 
@@ -30,12 +31,21 @@ class Recorder:
         return None
 
 
-@pytest.fixture(scope="module")
-def recorded():
+def record(overlay=None):
     recorder = Recorder()
     with interpreted_by(recorder):
-        made = compress(load_params(ROOT / "params.yaml"))
+        made = compress(load_params(ROOT / "params.yaml", overlay))
     return recorder.calls, made
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return record()
+
+
+@pytest.fixture(scope="module")
+def pruned():
+    return record(ROOT / "params" / "pruned.yaml")
 
 
 def nouns(call):
@@ -46,19 +56,22 @@ def nouns(call):
             yield from (noun.label for noun in value.values())
 
 
-def test_the_steps_carry_the_agreed_names(recorded):
-    calls, _ = recorded
-    assert sorted({call.step.name for call in calls}) == sorted(NAMED) == sorted(step.name for step in STEPS)
+def test_the_steps_carry_the_agreed_names(recorded, pruned):
+    assert sorted(step.name for step in STEPS) == sorted(NAMED)
+    assert {call.step.name for call in pruned[0]} == set(NAMED)
+    assert {call.step.name for call in recorded[0]} == set(NAMED) - {"prune_student"}
 
 
-def test_every_call_is_labelled_once(recorded):
-    labels = [call.label for call in recorded[0]]
-    assert len(labels) == len(set(labels))
+def test_every_call_is_labelled_once(recorded, pruned):
+    for calls, _ in (recorded, pruned):
+        labels = [call.label for call in calls]
+        assert len(labels) == len(set(labels))
 
 
-def test_inputs_are_made_before_they_are_read(recorded):
+@pytest.mark.parametrize("flow", ["recorded", "pruned"])
+def test_inputs_are_made_before_they_are_read(flow, request):
     made = set()
-    for call in recorded[0]:
+    for call in request.getfixturevalue(flow)[0]:
         assert set(nouns(call)) <= made
         made.add(call.label)
 
@@ -68,6 +81,35 @@ def test_the_variants_are_the_agreed_ones(recorded):
         "teacher-fp32", "student-fp32", "control-fp32",
         "student-int8-dynamic", "student-int8-static", "student-int8-qat",
     ]  # fmt: skip
+
+
+def test_a_pruned_student_is_a_variant_in_float_and_in_every_int8(recorded, pruned):
+    more = [name for name in pruned[1].models if name not in recorded[1].models]
+    assert more == [
+        "student-pruned-fp32", "student-pruned-int8-dynamic", "student-pruned-int8-static",
+        "student-pruned-int8-qat",
+    ]  # fmt: skip
+    choice, registration = pruned[0][-2:]
+    assert set(more) < set(choice.inputs[0])
+    assert {registration.inputs[1][name].label for name in more} == {"prune_student"}
+
+
+def test_pruning_starts_from_the_distilled_student_and_quantizing_from_the_pruned_one(pruned):
+    calls = {call.label: set(nouns(call)) for call in pruned[0]}
+    assert calls["prune_student"] == {"prepare_data", "distill_student", "label_with_teacher"}
+    for way in ("dynamic", "static", "qat"):
+        assert calls[f"quantize_student.student-pruned-int8-{way}"] == {
+            "prepare_data", "prune_student", "export_model.student-pruned-fp32", "label_with_teacher",
+        }  # fmt: skip
+        assert "prune_student" not in calls[f"quantize_student.student-int8-{way}"]
+
+
+def test_what_came_before_pruning_is_called_as_without_it(recorded, pruned):
+    handed = {call.label: call.inputs for call in pruned[0]}
+    params = load_params(ROOT / "params.yaml", ROOT / "params" / "pruned.yaml").student  # it is wider there
+    for call in recorded[0][:-2]:
+        inputs = tuple(params if isinstance(value, StudentParams) else value for value in call.inputs)
+        assert handed[call.label] == inputs
 
 
 def test_the_control_never_sees_the_teacher(recorded):

@@ -2,8 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from distillery.artifacts import digest_json
+from distillery.params.project import load_params
 from tasks.records import RunRecord, VariantRecord, listed, params_digest, record_digest
 
+PARAMS = Path(__file__).parents[2]
 FACTS = {"data_digest": "d", "params_digest": "p", "code_digest": "c"}
 
 
@@ -34,6 +37,14 @@ def test_budget_promotion_and_registry_shape_no_file_and_the_seed_does(params):
     assert params_digest(changed(params, "budget", max_bytes=1)) == params_digest(params)
     assert params_digest(changed(params, "registry", name="other")) == params_digest(params)
     assert params_digest(changed(params, "runtime", seed=1)) != params_digest(params)
+
+
+def test_pruning_shapes_a_file_and_while_it_is_off_it_is_no_part_of_an_identity(params):
+    preset = load_params(PARAMS / "params.yaml", PARAMS / "params" / "pruned.yaml")
+    assert params_digest(params.model_copy(update={"prune": preset.prune})) != params_digest(params)
+    tree = params.model_dump(mode="json", exclude={"budget", "registry", "prune"})
+    del tree["data"]["path"]
+    assert params_digest(params) == digest_json(tree)
 
 
 def test_a_result_is_another_when_its_choice_or_its_budgets_or_its_code_are():

@@ -97,24 +97,17 @@ def test_every_number_is_needed_and_its_absence_names_its_path(tree, root):
 @pytest.mark.parametrize(
     "block",
     [
-        "data",
-        "augment",
-        "teacher",
-        "student",
-        "distill",
-        "quantize",
-        "budget",
-        "promotion",
-        "registry",
-        "runtime",
+        "data", "augment", "teacher", "student", "distill", "prune", "quantize", "budget", "promotion",
+        "registry", "runtime",
     ],
-)
+)  # fmt: skip
 def test_every_block_is_needed(tree, block):
     assert faults(without(tree, block)) == (f"{block}: is missing; every number stands in params.yaml",)
 
 
 def test_an_unknown_name_is_a_fault_in_every_block(tree, root):
-    blocks = {path.rpartition(".")[0] for path in leaf_paths(root)} | set(tree)
+    on = {name for name, value in tree.items() if value is not None}
+    blocks = {path.rpartition(".")[0] for path in leaf_paths(root) if "." in path} | on
     for block in sorted(blocks):
         name = (block + ".zzz").replace(".", "__")
         (fault,) = faults(changed(tree, **{name: 1}))

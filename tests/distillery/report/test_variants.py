@@ -20,7 +20,8 @@ def variant(name="teacher-fp32", broken=(), **changes):
         "macro_recall": 0.9, "macro_precision": 0.9,
     }  # fmt: skip
     measurement = {
-        "file_bytes": 64_000, "parameters": 15_000, "macs": 10**6, "integer_op_share": 0.5, "operators": {},
+        "file_bytes": 64_000, "transport_bytes": 50_000, "parameters": 15_000, "zero_share": 0.0,
+        "macs": 10**6, "integer_op_share": 0.5, "operators": {},
         "latency_p50_ms": 0.123456, "latency_p95_ms": 0.2, "latency_runs": 2000,
         "throughput_rows_per_second": 1e5, "peak_rss_bytes": 10**7,
     }  # fmt: skip

@@ -1,0 +1,95 @@
+"""The block `prune`: which weights or channels go, and how the student is retrained meanwhile."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from distillery.params.base import Block, Count, NonNegative, Positive
+from distillery.params.training import TrainingParams
+
+SomeShare = Annotated[float, Field(gt=0, lt=1)]
+Scope = Literal["layer", "network"]
+
+
+class PenaltyParams(Block):
+    """A term of the loss that draws weights to zero: each one (`l1`), or a channel's together (`group`)."""
+
+    kind: Literal["l1", "group"]
+    weight: Positive
+
+
+class _PruneParams(Block):
+    place: ClassVar[str] = "prune"
+    penalty: PenaltyParams | None
+    training: TrainingParams  # on the teacher's targets
+
+
+class MagnitudeParams(_PruneParams):
+    """Small weights become zero, ever more of them over `ramp_epochs` (Zhu & Gupta 2017).
+
+    `share` of the weights, of every layer or of all layers together; masks change every `every` steps.
+    """
+
+    kind: Literal["magnitude"]
+    share: SomeShare
+    scope: Scope
+    ramp_epochs: Count
+    every: Count
+
+    @model_validator(mode="after")
+    def _epochs_are_left_at_the_full_share(self) -> MagnitudeParams:
+        if self.ramp_epochs >= self.training.epochs:
+            raise ValueError("prune.ramp_epochs must be below prune.training.epochs")
+        return self
+
+
+class RegrowParams(_PruneParams):
+    """`share` of the weights stays zero, but which may change (RigL, Evci et al. 2020).
+
+    Every `every` steps a part of the others is dropped, `drop` at first and ever less, and as many grow back
+    by gradient, until `until` of the training is over.
+    """
+
+    kind: Literal["regrow"]
+    share: SomeShare
+    scope: Scope
+    every: Count
+    drop: SomeShare
+    until: Annotated[float, Field(gt=0, le=1)]
+
+
+class PatternParams(_PruneParams):
+    """Of every `of` weights along a layer's inputs `keep` stay (N:M sparsity, Mishra et al. 2021)."""
+
+    kind: Literal["pattern"]
+    keep: Count
+    of: Annotated[int, Field(ge=2, le=64)]
+
+    @model_validator(mode="after")
+    def _something_goes(self) -> PatternParams:
+        if self.keep >= self.of:
+            raise ValueError("prune.keep must be below prune.of: all weights would stay")
+        return self
+
+
+class ChannelParams(_PruneParams):
+    """Whole channels go, round by round, each followed by a training, so that file and time shrink.
+
+    `share` of the channels left goes a round, at the most `rounds` times; widths stay multiples of
+    `multiple`. A round that costs more than `max_accuracy_drop` points of validation accuracy below the
+    unpruned student is undone, and is the last.
+    """
+
+    kind: Literal["channels"]
+    importance: Literal["l1", "group", "scale"]
+    scope: Scope
+    share: SomeShare
+    rounds: Count
+    multiple: Count
+    max_accuracy_drop: NonNegative
+
+
+Pruning = MagnitudeParams | RegrowParams | PatternParams | ChannelParams
+PruneParams = Annotated[Pruning, Field(discriminator="kind")]

@@ -1,0 +1,83 @@
+"""Whether a way to prune can apply to a network: light, because reading the params asks it."""
+
+from __future__ import annotations
+
+from distillery.data.form import Column, Shape, Table
+from distillery.models.families import Family
+from distillery.models.layers import Network
+from distillery.params.prune import ChannelParams, PatternParams, Pruning
+from distillery.pruning.channels import RAW, Channels, channels_of
+
+# No width depends on the rows, except that of what reads them
+ANY_ROWS = (
+    Shape(height=8, width=8, channels=1),
+    Table(columns=(Column(name="any", categories=None, missing=False),)),
+)
+ANY_CLASSES = 2
+OTHERS = "magnitude, regrow and pattern prune single weights"
+
+
+def unfit(model: Family, method: Pruning) -> str | None:
+    """Why a family's networks cannot be pruned so, whatever their rows are; None: they can."""
+    rows = next((rows for rows in ANY_ROWS if model.refusal(rows) is None), None)
+    return None if rows is None else cannot_prune(model.network(rows, ANY_CLASSES), method)
+
+
+def cannot_prune(network: Network, method: Pruning) -> str | None:
+    """Why this network cannot be pruned so, and what else to do; None: it can."""
+    match method:
+        case ChannelParams():
+            return _no_channels(channels_of(network), method)
+        case PatternParams():
+            return _no_pattern(channels_of(network), method)
+        case _:
+            return None
+
+
+def unscaled(channels: Channels) -> str | None:
+    """The first layer that writes channels which may go, and has no batch norm to say what they matter."""
+    plain = (p.name for p in channels.layers if p.writes in channels.free and not p.normalised)
+    return next(plain, None)
+
+
+def rounded_up(count: int, width: int, multiple: int) -> int:
+    """How many of `width` channels stay where `count` are asked for: a multiple, one at least."""
+    return min(width, -(-max(1, count) // multiple) * multiple)
+
+
+def _no_channels(channels: Channels, method: ChannelParams) -> str | None:
+    widths = sorted(set(channels.free.values()))
+    if not widths:
+        last = channels.layers[-1].name
+        return f"prune.kind: channels finds none that may go, {last} gives the logits; {OTHERS}"
+    plain = unscaled(channels)
+    if method.importance == "scale" and plain is not None:
+        return f"prune.importance: scale needs batch norms, and {plain} has none; use l1 or group"
+    if not _some_go(channels, method):
+        given = f"share {method.share:g} in multiples of {method.multiple}"
+        said = ", ".join(map(str, widths))
+        return f"prune.share: no channel would go, layers have {said} channels and {given} is asked: raise it"
+    return None
+
+
+def _some_go(channels: Channels, method: ChannelParams) -> bool:
+    """Whether a first round takes a channel; across the network it may come from any layer."""
+    widths = channels.free.values()
+    match method.scope:
+        case "layer":
+            asked = ((w, rounded_up(w - round(method.share * w), w, method.multiple)) for w in widths)
+            return any(left < width for width, left in asked)
+        case "network":
+            return round(method.share * sum(widths)) > 0 and method.multiple < max(widths)
+
+
+def _no_pattern(channels: Channels, method: PatternParams) -> str | None:
+    """A layer that reads the rows may have any number of inputs, so it is no reason to refuse."""
+    inputs = {p.name: channels.widths[p.reads] * p.spread for p in channels.layers if p.reads != RAW}
+    if inputs and max(inputs.values()) <= method.keep:
+        widest = max(inputs, key=lambda name: inputs[name])
+        return (
+            f"prune.keep: of the {inputs[widest]} inputs of {widest}, which has the most, all would stay; "
+            f"lower prune.keep"
+        )
+    return None
