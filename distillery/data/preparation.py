@@ -12,7 +12,7 @@ from distillery.data.arrays import ArrayWriter, steps
 from distillery.data.canonical import Canonical, digest_data
 from distillery.data.naming import Groups, digest_all, group_rows, name_rows
 from distillery.data.rows import ROW_ID, Split
-from distillery.data.splits import Versions, assign_splits, choose_calibration
+from distillery.data.splits import Versions, assign_splits, choose_calibration, replay_earlier, require_all
 from distillery.params.data import DataParams
 
 
@@ -40,6 +40,7 @@ def prepare(data: Canonical, params: DataParams, into: Path) -> None:
             "counts": counts | {"calibration": int(calibration.sum())},
             "data_digest": digest_data(data),  # of the bytes that were read, whatever the schema says
             "form": schema.form.model_dump(mode="json"),
+            "version_rows": [version.rows for version in schema.versions],
             "warnings": list(schema.versions[-1].warnings),
         },
     )
@@ -52,7 +53,10 @@ def check_splits(data: Canonical, params: DataParams, scratch: Path) -> None:
 
 def _splits(data: Canonical, params: DataParams, groups: Groups, scratch: Path) -> NDArray[np.uint8]:
     versions = Versions(tuple(version.rows for version in data.schema.versions), data.tested)
-    return assign_splits(groups, data.labels, data.schema.classes, versions, params, scratch)
+    codes = assign_splits(groups, data.labels, data.schema.classes, versions, params, scratch)
+    codes = replay_earlier(groups, codes, versions, params)
+    require_all(codes, data.labels, data.schema.classes, own_test=data.tested is not None)
+    return codes
 
 
 def copy_features(data: Canonical, file: Path) -> None:

@@ -30,9 +30,13 @@ class Block(BaseModel):
     @classmethod
     def _is_number(cls, name: str) -> bool:
         field = cls.model_fields.get(name)
-        return field is not None and not {int, float}.isdisjoint(
-            {field.annotation, *get_args(field.annotation)}
-        )
+        return field is not None and not {int, float}.isdisjoint(_types(field.annotation))
+
+
+def _types(annotation: Any) -> set[Any]:
+    """An annotation's types, those inside a union or Annotated too."""
+    inner = get_args(annotation)
+    return {annotation}.union(*(_types(part) for part in inner if isinstance(part, type) or get_args(part)))
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -17,6 +17,7 @@ from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.data import AugmentParams, DataParams
 from distillery.params.distill import DistillParams
 from distillery.params.quantize import QuantizeParams
+from distillery.params.retrain import RetrainParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
 from distillery.params.teacher import TeacherParams
@@ -37,6 +38,7 @@ class Params(Block):
     distill: DistillParams
     quantize: QuantizeParams
     budget: BudgetParams
+    retrain: RetrainParams
     registry: RegistryParams
     runtime: RuntimeParams
 
