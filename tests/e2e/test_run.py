@@ -119,7 +119,9 @@ def test_models_lists_every_compressed_variant_once(first):
 
 def test_predict_classifies_rows_with_the_champion(first, tmp_path):
     project, _ = first
-    features, labels = (np.load(project.folder / "data" / f"{name}.npy") for name in ("features", "labels"))
+    features, labels = (
+        np.load(project.folder / "data" / f"{name}.npy") for name in ("features-000", "labels")
+    )
     np.savez(tmp_path / "rows.npz", input=features[:50])
     found = project("predict", str(tmp_path / "rows.npz"), "--json").json
     assert len(found) == 50
