@@ -18,6 +18,7 @@ from tasks.steps import (
     prepare_data,
     quantize_student,
     register_model,
+    remember_champion,
     train_control,
     train_teacher,
 )
@@ -44,6 +45,10 @@ def compress(params: Params) -> Compressed:
     require_readable(data, params)
     teacher = train_teacher(data, params.augment, params.teacher, runtime)
     targets = label_with_teacher(data, teacher, params.augment, runtime)
+    if params.retrain.remember.model:
+        targets = remember_champion(
+            data, targets, params.augment, params.distill, params.retrain.remember, runtime
+        )
     student = distill_student(data, targets, params.augment, params.student, params.distill, runtime)
     control = train_control(data, params.augment, params.student, params.distill.training, runtime)
 

@@ -122,6 +122,7 @@ SERVE = ("onnxruntime", "numpy")
 prepare_data = Step("prepare_data", ("numpy", "scikit-learn"), reads=source_files)
 train_teacher = Step("train_teacher", TORCH)
 label_with_teacher = Step("label_with_teacher", TORCH)
+remember_champion = Step("remember_champion", (*TORCH, "onnxruntime"))
 distill_student = Step("distill_student", TORCH)
 train_control = Step("train_control", TORCH)
 quantize_student = Step("quantize_student", EXPORT)
@@ -132,8 +133,8 @@ choose_model = Step("choose_model", ())
 register_model = Step("register_model", ("mlflow", "onnx"), reads=registry_store)
 
 MAKE_A_FILE = (
-    prepare_data, train_teacher, label_with_teacher, distill_student, train_control, quantize_student,
-    export_model,
+    prepare_data, train_teacher, label_with_teacher, remember_champion, distill_student, train_control,
+    quantize_student, export_model,
 )  # fmt: skip
 STEPS = (
     *MAKE_A_FILE, evaluate_model, measure_model, choose_model, register_model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from distillery.params.base import Block, NonNegative, Share
 
@@ -28,10 +28,15 @@ WebAddress = Annotated[Place, AfterValidator(_web)]
 
 
 class RememberParams(Block):
-    """`retrain.remember`: what the champion knew, kept in an update."""
+    """`retrain.remember`: what the champion knew, kept in an update.
+
+    `distillery retrain` fills in `model` and `versions`, so that a version says all that made it.
+    """
 
     place: ClassVar[str] = "retrain.remember"
     weight: Share  # of the champion's soft targets against the teacher's, on rows that it was trained on
+    model: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None  # SHA-256 of its ONNX file
+    versions: Annotated[int, Field(ge=0)]  # how many versions of the data it was trained on
 
 
 class RetrainParams(Block):

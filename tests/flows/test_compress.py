@@ -46,8 +46,23 @@ def nouns(call):
 
 
 def test_the_steps_carry_the_agreed_names(recorded):
-    calls, _ = recorded
-    assert sorted({call.step.name for call in calls}) == sorted(NAMED) == sorted(step.name for step in STEPS)
+    assert sorted({call.step.name for call in recorded[0]}) == sorted(NAMED)
+    assert {step.name for step in STEPS} == {*NAMED, "remember_champion"}
+
+
+def test_an_update_learns_from_the_champion_too_wherever_it_learns_from_the_teacher(recorded):
+    params = load_params(ROOT / "params.yaml", settings=[f"retrain.remember.model={'a' * 64}"])
+    recorder = Recorder()
+    with interpreted_by(recorder):
+        compress(params)
+    readers = {
+        target: {call.label for call in calls if target in nouns(call)}
+        for target, calls in (
+            ("label_with_teacher", recorded[0]),
+            ("remember_champion", recorder.calls),
+        )
+    }
+    assert readers["remember_champion"] == readers["label_with_teacher"] != set()
 
 
 def test_every_call_is_labelled_once(recorded):
