@@ -33,6 +33,7 @@ from distillery.machine import library_version
 from distillery.params.budget import RegistryParams
 from tasks import registry_store
 from tasks.environment import STATE
+from tasks.ledger import Ledger, all_versions
 from tasks.onnx_tensors import TensorShape, graph_tensors
 from tasks.records import Stored, VariantRecord, Version
 from tasks.registry_upkeep import SERVED, attend
@@ -147,13 +148,12 @@ class Registry:
 
     def versions(self) -> list[Version]:
         """Every version of the registered model, oldest first."""
-        found, token = [], None
-        while True:
-            page = self._client.search_model_versions(f"name = '{self.name}'", page_token=token)
-            found += [_version(version) for version in page]
-            token = page.token
-            if not token:
-                return sorted(found, key=lambda version: int(version.number))
+        return [_version(version) for version in all_versions(self._client, self.name)]
+
+    @property
+    def history(self) -> Ledger:
+        """The events of its champion."""
+        return Ledger(self._client, self.name)
 
     def aliases(self) -> dict[str, str]:
         """Version number by alias."""
