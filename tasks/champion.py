@@ -59,7 +59,7 @@ def settle(registry: Registry, say: Say) -> Standing:
     if alias == event.version:
         _anchor(registry, last, versions)
         return Standing(chain, alias)
-    if alias is None or not _is_anchored(last, versions):
+    if alias is None or not is_finished(last, versions):
         _converge(registry)
         was = f"alias champion named version {alias}" if alias else "alias champion was gone"
         say(f"{was}: event {number} made version {event.version} champion, and that is finished now")
@@ -104,6 +104,12 @@ def anchors(registry: Registry) -> list[Anchor]:
     ]
 
 
+def is_finished(link: Link, versions: Mapping[str, Version]) -> bool:
+    """Whether the move was finished: its version's tag names this event, or a later one."""
+    tag = versions[link.event.version].tags.get(ANCHOR)
+    return tag is not None and anchor_of("", tag).head.number >= link.head.number
+
+
 def _found(registry: Registry, standing: Standing, versions: Mapping[str, Version], say: Say) -> Standing:
     """The alias was moved by other means, or before there was a history: that becomes an event."""
     alias = standing.champion
@@ -140,12 +146,6 @@ def _converge(registry: Registry) -> None:
 
 def _by_number(registry: Registry) -> dict[str, Version]:
     return {version.number: version for version in registry.versions()}
-
-
-def _is_anchored(link: Link, versions: Mapping[str, Version]) -> bool:
-    """Whether the move was finished: its version's tag names this event, or a later one."""
-    tag = versions[link.event.version].tags.get(ANCHOR)
-    return tag is not None and anchor_of("", tag).head.number >= link.head.number
 
 
 def _anchor(registry: Registry, link: Link, versions: Mapping[str, Version]) -> None:

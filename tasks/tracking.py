@@ -171,11 +171,11 @@ class Registry:
         place = self._client.get_model_version_download_uri(self.name, version.number)
         return self._download(place, FILE).get(FILE)
 
-    def read_folder(self, version: Version, name: str) -> Stored:
-        """A folder of the version's MLflow run, not checked; with no files where folder or run is gone."""
+    def read_folder(self, version: Version, name: str, only: str | None = None) -> Stored:
+        """A folder of the version's MLflow run, or one file of it, not checked; no files where it is gone."""
         try:
             place = f"{self._client.get_run(version.run_id).info.artifact_uri}/{name}"
-            return Stored(registry_store.without_credentials(place), self._download(place))
+            return Stored(registry_store.without_credentials(place), self._download(place, only))
         except MlflowException as error:
             if error.error_code != GONE:
                 raise

@@ -237,3 +237,20 @@ def bundle(tmp_path):
     folder.mkdir()
     (folder / "source.tar").write_bytes(b"the code")
     return folder
+
+
+@pytest.fixture
+def champions(stored, params, artifacts, record, bundle):
+    """Versions 1 to 6 of two runs, each with its recorded rows; 3 is champion, 6 challenger."""
+    import numpy as np
+
+    from distillery.data.rows import load_rows
+    from distillery.smoke import record_smoke
+    from tasks.registering import register
+
+    for seed in range(2):
+        made = artifacts(seed=seed)
+        logits = {n: np.load(folder / "logits.npy") for n, folder in made["evaluations"].items()}
+        (bundle / "smoke.npz").write_bytes(record_smoke(load_rows(made["data"]), logits))
+        register(stored, params.registry, record(seed=seed), bundle)
+    return stored

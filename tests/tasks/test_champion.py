@@ -11,17 +11,14 @@ from tasks import champion as champions
 from tasks.anchor_file import FILE, read_champion
 from tasks.champion import Move, anchors, crown, settle
 from tasks.ledger import ANCHOR
-from tasks.registering import find_version, register
+from tasks.registering import find_version
 from tasks.registry_store import store_identity
 from tasks.tracking import Registry, open_registry
 
 
 @pytest.fixture
-def registry(stored, params, record, bundle):
-    """Versions 1 to 6 of two runs; 3 is champion, 6 challenger."""
-    for seed in range(2):
-        register(stored, params.registry, record(seed=seed), bundle)
-    with open_registry(stored, params.registry) as opened:
+def registry(champions, params):
+    with open_registry(champions, params.registry) as opened:
         yield opened
 
 
