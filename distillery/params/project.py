@@ -16,6 +16,7 @@ from distillery.params.base import Block
 from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.data import AugmentParams, DataParams
 from distillery.params.distill import DistillParams
+from distillery.params.promotion import PromotionParams
 from distillery.params.quantize import QuantizeParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
@@ -37,6 +38,7 @@ class Params(Block):
     distill: DistillParams
     quantize: QuantizeParams
     budget: BudgetParams
+    promotion: PromotionParams
     registry: RegistryParams
     runtime: RuntimeParams
 
