@@ -1,4 +1,4 @@
-"""Times two ONNX files against each other in one process, and asks what memory one takes in a process of its own.
+"""Times two ONNX files against each other in one process; asks what memory one takes in its own.
 
 Like probe.py it imports ONNX Runtime and numpy and nothing else.
 """

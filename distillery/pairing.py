@@ -1,4 +1,4 @@
-"""Two files side by side: what each says of the same rows, and how fast and how big they are next to each other."""
+"""Two files side by side: what each says of the same rows, how fast and how big they are."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def takes(content: bytes, rows: Rows) -> str | None:
 
 
 def predicted(content: bytes, rows: Rows, positions: NDArray[np.intp]) -> tuple[Codes, NDArray[np.float32]]:
-    """The classes of the data (N,) that a file says of the rows at these positions, and their probabilities."""
+    """The classes of the data (N,) that a file says of the rows at these positions, and how surely."""
     session = open_session(content)
     codes, probability = np.empty(len(positions), np.int64), np.empty(len(positions), np.float32)
     start = 0

@@ -162,8 +162,10 @@ def doctor(
 
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
+app.command()(promotion_commands.promote)
 app.command()(promotion_commands.rollback)
 app.command()(promotion_commands.history)
+app.command()(promotion_commands.compare)
 app.command(hidden=True)(version_commands.agree)
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from distillery.verdict import Outcome, Verdict
 from flows.tables import console
+from tasks.promoting import Promotion
 
 STYLES = {Outcome.PASSED: "green", Outcome.REFUSED: "red", Outcome.UNDECIDED: "yellow"}
 SHORT = 12
@@ -25,6 +26,17 @@ def print_verdict(verdict: Verdict) -> None:
     out.print(table)
     pair = f"version {verdict.challenger} in place of {verdict.champion or 'none'}"
     out.print(f"{pair}: {verdict.outcome}, on {verdict.rows:,} rows", markup=False)
+
+
+def print_promotion(done: Promotion) -> None:
+    """The verdict, and what became of it."""
+    if done.verdict is not None:
+        print_verdict(done.verdict)
+    if done.link is None:
+        return
+    forced = ", forced" if done.link.event.forced else ""
+    said = f"version {done.version} is champion{forced}, in place of {done.champion or 'none'}"
+    console().print(f"{said}: event {done.link.head.number} of the history", markup=False)
 
 
 def print_history(told: Mapping[str, Any]) -> None:
