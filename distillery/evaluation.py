@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,8 +14,8 @@ from sklearn.metrics import precision_recall_fscore_support
 from distillery.data.arrays import steps
 from distillery.data.rows import Rows, Split, row_names
 from distillery.inference import open_session, run_batches, softmax
+from distillery.statistics.wilson import wilson_interval
 
-Z95 = 1.959963984540054  # the normal quantile of 97.5 %
 TABLE_ROW_BYTES = 256  # what a row takes while it is in a data frame
 
 
@@ -37,18 +36,6 @@ class Quality:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return asdict(self)
-
-
-def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927; Brown, Cai, DasGupta 2001, eq. 4) at z deviations."""
-    if trials == 0:
-        return 0.0, 1.0
-    share, spread = successes / trials, z * z / trials
-    centre = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == trials else min(1.0, centre + half)
-    return low, high
 
 
 @dataclass(frozen=True)

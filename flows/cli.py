@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows import version_commands
+from flows import promotion_commands, version_commands
 from flows.data_commands import data
 from flows.options import (
     AsJson,
@@ -162,6 +162,10 @@ def doctor(
 
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
+app.command()(promotion_commands.promote)
+app.command()(promotion_commands.rollback)
+app.command()(promotion_commands.history)
+app.command()(promotion_commands.compare)
 app.command(hidden=True)(version_commands.agree)
 
 

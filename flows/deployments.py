@@ -26,9 +26,7 @@ PARENT = "DISTILLERY_SERVE_PID"  # whose death ends a run that it started
 WATCH_SECONDS = 1.0
 
 Project = Annotated[str, Field(description="The project: a folder with a params.yaml.")]
-Settings = Annotated[
-    list[str], Field(description="Parameters for this run alone, each as block.name=value.")
-]
+Settings = Annotated[list[str], Field(description="Parameters for this run alone, each as block.name=value.")]
 Version = Annotated[str, Field(description="A version or an alias of the registered model.")]
 
 

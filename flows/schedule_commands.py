@@ -77,4 +77,3 @@ def _time(text: str | None) -> timedelta | None:
     if not found:
         raise typer.BadParameter(f"{text!r}: write it as 90s, 30m, 1h or 1d")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
-

@@ -29,10 +29,11 @@ PACKAGES = ("distillery", "flows", "tasks")
 BESIDE = ("pyproject.toml", "constraints.txt", "README.md")
 SOURCE, PARAMS, ENVIRONMENT, DATA = "source.tar", "params.yaml", "environment.json", "data.json"
 KNOWLEDGE = "knowledge-"  # and the SHA-256 of an earlier model that the run learned from
+SMOKE, LOGITS = "smoke.npz", "logits.npy"  # recorded rows with predictions, and where these are from
 
 
 def write_bundle(project: Path, params: Params, origin: DataOrigin, into: Path) -> dict[str, str]:
-    """Write the bundle's files into an empty folder; returns their SHA-256 by name.
+    """Write the bundle's files beside what there is; returns the SHA-256 of them all, by name.
 
     What data.dvc and models.dvc pin belongs to it where the rows were the project's own.
     """

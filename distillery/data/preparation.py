@@ -23,7 +23,8 @@ def prepare(data: Canonical, params: DataParams, into: Path) -> None:
     """
     schema = data.schema
     groups = group_rows(digest_all(data, into), into)
-    codes = _splits(data, params, groups, into)
+    codes = replay_earlier(groups, _codes(data, params, groups, into), _versions(data), params)
+    require_all(codes, data.labels, schema.classes, own_test=data.tested is not None)
     calibration = choose_calibration(groups, codes, params.calibration, params.split_seed)
     copy_features(data, into / "features.npy")
     np.save(into / "labels.npy", data.labels, allow_pickle=False)
@@ -48,15 +49,20 @@ def prepare(data: Canonical, params: DataParams, into: Path) -> None:
 
 def check_splits(data: Canonical, params: DataParams, scratch: Path) -> None:
     """Raises where a class has too few rows to be in every split; only scratch files are written."""
-    _splits(data, params, group_rows(digest_all(data, scratch), scratch), scratch)
+    assign(data, params, scratch)
 
 
-def _splits(data: Canonical, params: DataParams, groups: Groups, scratch: Path) -> NDArray[np.uint8]:
-    versions = Versions(tuple(version.rows for version in data.schema.versions), data.tested)
-    codes = assign_splits(groups, data.labels, data.schema.classes, versions, params, scratch)
-    codes = replay_earlier(groups, codes, versions, params)
-    require_all(codes, data.labels, data.schema.classes, own_test=data.tested is not None)
-    return codes
+def assign(data: Canonical, params: DataParams, scratch: Path) -> NDArray[np.uint8]:
+    """The split that every row (N,) has for ever, as codes; raises as `check_splits` does."""
+    return _codes(data, params, group_rows(digest_all(data, scratch), scratch), scratch)
+
+
+def _codes(data: Canonical, params: DataParams, groups: Groups, scratch: Path) -> NDArray[np.uint8]:
+    return assign_splits(groups, data.labels, data.schema.classes, _versions(data), params, scratch)
+
+
+def _versions(data: Canonical) -> Versions:
+    return Versions(tuple(version.rows for version in data.schema.versions), data.tested)
 
 
 def copy_features(data: Canonical, file: Path) -> None:

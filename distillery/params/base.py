@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, get_args
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -30,13 +31,14 @@ class Block(BaseModel):
     @classmethod
     def _is_number(cls, name: str) -> bool:
         field = cls.model_fields.get(name)
-        return field is not None and not {int, float}.isdisjoint(_types(field.annotation))
+        return field is not None and not {int, float}.isdisjoint(_parts(field.annotation))
 
 
-def _types(annotation: Any) -> set[Any]:
-    """An annotation's types, those inside a union or Annotated too."""
-    inner = get_args(annotation)
-    return {annotation}.union(*(_types(part) for part in inner if isinstance(part, type) or get_args(part)))
+def _parts(annotation: Any) -> list[Any]:
+    """A type, or what a union or an annotated type is made of; what a tuple holds is no part of it."""
+    if get_origin(annotation) not in (Union, UnionType, Annotated):
+        return [annotation]
+    return [part for argument in get_args(annotation) for part in _parts(argument)]
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -16,6 +16,7 @@ from distillery.params.base import Block
 from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.data import AugmentParams, DataParams
 from distillery.params.distill import DistillParams
+from distillery.params.promotion import PromotionParams
 from distillery.params.quantize import QuantizeParams
 from distillery.params.retrain import RetrainParams
 from distillery.params.runtime import RuntimeParams
@@ -38,6 +39,7 @@ class Params(Block):
     distill: DistillParams
     quantize: QuantizeParams
     budget: BudgetParams
+    promotion: PromotionParams
     retrain: RetrainParams
     registry: RegistryParams
     runtime: RuntimeParams

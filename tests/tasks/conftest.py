@@ -17,6 +17,7 @@ os.environ |= {
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
 }
 
+SPLITS = [0] * 6 + [1] * 2 + [2] * 2
 VARIANTS = ("teacher-fp32", "student-fp32", "control-fp32", "student-int8-qat")
 
 
@@ -42,6 +43,34 @@ def tiny_onnx(seed: int) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     return model.SerializeToString(deterministic=True)
+
+
+def write_rows(folder):
+    """Ten rows of 2 x 2 pixels, two of them to validate and two to test on."""
+    import numpy as np
+
+    from distillery.data.rows import ROW_ID
+
+    arrays = {
+        "features": np.random.default_rng(0).integers(0, 256, (10, 2, 2, 1), np.uint8),
+        "labels": np.arange(10) % 3,
+        "row_ids": np.array([(0, at, 0) for at in range(10)], ROW_ID),
+        "splits": np.array(SPLITS, np.uint8),
+        "calibration": np.arange(10) < 3,
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def write_logits(folder, content, prepared):
+    """What a file says of the held-out rows."""
+    import numpy as np
+
+    from distillery.inference import open_session
+    from distillery.tensors import LOGITS
+
+    features = np.load(prepared / "features.npy")[6:]
+    np.save(folder / "logits.npy", open_session(content).run([LOGITS], {"input": features})[0])
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +145,7 @@ def prepared_data(project):
         key = digest_json(parts)
         folder = project / ARTIFACTS / "prepare_data" / key[:16]
         write_json(folder / "schema.json", schema)
+        write_rows(folder)
         record = Record(describe(folder, project), parts, 1.0)
         stored = {"metadata": {"serializer": {"type": "json"}, "expiration": None}}
         stored["result"] = json.dumps(record.to_json())
@@ -135,6 +165,7 @@ def artifacts(tmp_path, prepared_data):
         rows = {"height": 2, "width": 2, "channels": 1}
         counts = {"train": 6, "validation": 2, "test": 2, "left_out": 0, "calibration": 3}
         schema = {"data_digest": data_digest, "classes": ["a", "b", "c"], "form": rows, "counts": counts}
+        data = prepared_data(schema)
         for place, name in enumerate(VARIANTS):
             (root / "models" / name).mkdir(parents=True, exist_ok=True)
             content = tiny_onnx(100 * seed + place)
@@ -149,6 +180,7 @@ def artifacts(tmp_path, prepared_data):
             }
             quality = {"test": {**test, "rows": 360, "confusion": [[1]]}, "validation": {"accuracy": 0.985}}
             write_json(root / "evaluations" / name / "evaluation.json", quality)
+            write_logits(root / "evaluations" / name, content, data)
             measured = {"file_bytes": len(content), "latency_p50_ms": latency, "parameters": 12}
             write_json(root / "measurements" / name / "measurement.json", measured)
         candidates = [name for name in VARIANTS if name not in ("teacher-fp32", "control-fp32")]
@@ -156,7 +188,7 @@ def artifacts(tmp_path, prepared_data):
         write_json(root / "choice/choice.json", {"chosen": chosen, "reason": "smallest", "broken": verdict})
         kinds = ("networks", "models", "evaluations", "measurements")
         each = {kind: {n: root / kind / n for n in VARIANTS} for kind in kinds}
-        return {"data": prepared_data(schema), "choice": root / "choice", **each}
+        return {"data": data, "choice": root / "choice", **each}
 
     return write
 
@@ -205,3 +237,20 @@ def bundle(tmp_path):
     folder.mkdir()
     (folder / "source.tar").write_bytes(b"the code")
     return folder
+
+
+@pytest.fixture
+def champions(stored, params, artifacts, record, bundle):
+    """Versions 1 to 6 of two runs, each with its recorded rows; 3 is champion, 6 challenger."""
+    import numpy as np
+
+    from distillery.data.rows import load_rows
+    from distillery.smoke import record_smoke
+    from tasks.registering import register
+
+    for seed in range(2):
+        made = artifacts(seed=seed)
+        logits = {n: np.load(folder / "logits.npy") for n, folder in made["evaluations"].items()}
+        (bundle / "smoke.npz").write_bytes(record_smoke(load_rows(made["data"]), logits))
+        register(stored, params.registry, record(seed=seed), bundle)
+    return stored

@@ -95,7 +95,19 @@ def test_every_number_is_needed_and_its_absence_names_its_path(tree, root):
 
 
 @pytest.mark.parametrize(
-    "block", ["data", "augment", "teacher", "student", "distill", "quantize", "budget", "registry", "runtime"]
+    "block",
+    [
+        "data",
+        "augment",
+        "teacher",
+        "student",
+        "distill",
+        "quantize",
+        "budget",
+        "promotion",
+        "registry",
+        "runtime",
+    ],
 )
 def test_every_block_is_needed(tree, block):
     assert faults(without(tree, block)) == (f"{block}: is missing; every number stands in params.yaml",)
@@ -163,6 +175,14 @@ OUT_OF_RANGE = [
     ("retrain__remember__weight", -0.1),
     ("retrain__max_shift", -1),
     ("retrain__webhook", "ftp://host"),
+    ("promotion__accuracy__margin", 0),
+    ("promotion__accuracy__margin", 100.5),
+    ("promotion__accuracy__min_rows", 0),
+    ("promotion__accuracy__undecided", "pass"),
+    ("promotion__per_class__max_class_drop", 0),
+    ("promotion__footprint__min_integer_share", 1.5),
+    ("promotion__latency__max_p50_ratio", 0),
+    ("promotion__teacher__min_agreement", -0.1),
     ("registry__name", "1digits"),
     ("registry__name", "with space"),
     ("runtime__seed", -1),
@@ -190,11 +210,19 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(tree, path):
 def test_every_leaf_refuses_a_value_of_another_type(tree, root):
     for path in leaf_paths(root):
         for wrong in ({"a": 1}, [[]], "surely not"):
-            accepts_text = path in ("registry.uri", "data.path", "retrain.watch")
+            accepts_text = path in ("registry.uri", "data.path", "retrain.watch", "promotion.must_pass.file")
             if accepts_text and wrong == "surely not":
                 continue
             found = faults(changed(tree, **{path.replace(".", "__"): wrong}))
             assert any(path.removesuffix(".family") in fault for fault in found), (path, wrong, found)
+
+
+@pytest.mark.parametrize(
+    "path", ["teacher__training__patience", "teacher__training__target", "promotion__calibration__margin"]
+)
+def test_a_truth_value_is_no_number_that_may_be_null_either(tree, path):
+    (fault,) = faults(changed(tree, **{path: True}))
+    assert fault.startswith(f"{path.replace('__', '.')}: ")
 
 
 def test_a_truth_value_is_no_number(tree, root):

@@ -1,0 +1,125 @@
+"""The block `promotion`: what a challenger must show on test rows before it may replace the champion."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from distillery.params.base import Block, Count, Positive, Share
+
+Points = Annotated[float, Field(gt=0, le=100)]  # 0.01 of a share
+
+
+class Gate(Block):
+    """What each gate has: whether being undecided stops a promotion or only warns. Being refused stops it."""
+
+    undecided: Literal["block", "warn"]
+
+
+class RowsGate(Gate):
+    """A gate over rows: below `min_rows` it may refuse, and is otherwise undecided."""
+
+    min_rows: Count
+
+
+class AccuracyGate(RowsGate):
+    """The challenger's accuracy is shown to be at most `margin` points below the champion's."""
+
+    place: ClassVar[str] = "promotion.accuracy"
+    margin: Points
+
+
+class MacroF1Gate(RowsGate):
+    """The same of macro F1, in which a small class counts as much as a large one."""
+
+    place: ClassVar[str] = "promotion.macro_f1"
+    margin: Points
+
+
+class GroupsGate(RowsGate):
+    """No class, and no value of the columns `slices`, loses more than `max_class_drop` points of accuracy."""
+
+    place: ClassVar[str] = "promotion.per_class"
+    max_class_drop: Points
+    slices: tuple[str, ...]
+
+
+class MustPassGate(Gate):
+    """The challenger may get none of these test rows wrong: ids in `rows`, and in `file`, one a line."""
+
+    place: ClassVar[str] = "promotion.must_pass"
+    rows: tuple[str, ...]
+    file: str | None
+
+
+class FootprintGate(Gate):
+    """Bounds on the file and its memory; null: none. Ratios are challenger / champion."""
+
+    place: ClassVar[str] = "promotion.footprint"
+    max_bytes: Count | None
+    max_bytes_ratio: Positive | None
+    max_peak_ratio: Positive | None
+    min_integer_share: Share | None
+
+
+class LatencyGate(Gate):
+    """Bounds on challenger / champion of paired times; null: none. Below `min_rounds` it may only refuse."""
+
+    place: ClassVar[str] = "promotion.latency"
+    max_p50_ratio: Positive | None
+    max_p95_ratio: Positive | None
+    min_rounds: Count
+
+
+class CalibrationGate(RowsGate):
+    """Expected calibration error is shown to be at most `margin` points above the champion's; null: any."""
+
+    place: ClassVar[str] = "promotion.calibration"
+    margin: Points | None
+
+
+class TeacherGate(RowsGate):
+    """The share of rows on which challenger and teacher agree is at least `min_agreement`; null: any."""
+
+    place: ClassVar[str] = "promotion.teacher"
+    min_agreement: Share | None
+
+
+Asked = (
+    AccuracyGate
+    | MacroF1Gate
+    | GroupsGate
+    | MustPassGate
+    | FootprintGate
+    | LatencyGate
+    | CalibrationGate
+    | TeacherGate
+)
+
+
+class PromotionParams(Block):
+    """Block `promotion`: one typed config a gate."""
+
+    place: ClassVar[str] = "promotion"
+    accuracy: AccuracyGate
+    macro_f1: MacroF1Gate
+    per_class: GroupsGate
+    must_pass: MustPassGate
+    footprint: FootprintGate
+    latency: LatencyGate
+    calibration: CalibrationGate
+    teacher: TeacherGate
+
+    @property
+    def gates(self) -> tuple[Asked, ...]:
+        """Every gate, in the order in which a verdict tells them."""
+        quality = (
+            self.accuracy,
+            self.macro_f1,
+            self.per_class,
+            self.must_pass,
+            self.calibration,
+            self.teacher,
+        )
+        return (*quality, self.footprint, self.latency)
