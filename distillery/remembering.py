@@ -42,8 +42,8 @@ def columns_of(classes: Sequence[str], champion: Sequence[str]) -> list[int]:
     """Which of the classes each of the champion's is, by name; DataError where one is no class any more."""
     gone = [name for name in champion if name not in classes]
     if gone:
-        told = ", ".join(map(repr, gone))
-        raise DataError(f"the champion knows classes that the data have no more: {told}; train without it")
+        told, remedy = ", ".join(map(repr, gone)), "set retrain.remember.weight to 0"
+        raise DataError(f"the champion knows classes that the data have no more: {told}; {remedy}")
     return [classes.index(name) for name in champion]
 
 

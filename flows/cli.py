@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows import promotion_commands, version_commands
+from flows import promotion_commands, schedule_commands, version_commands
 from flows.data_commands import data
 from flows.options import (
     AsJson,
@@ -167,6 +167,8 @@ app.command()(promotion_commands.rollback)
 app.command()(promotion_commands.history)
 app.command()(promotion_commands.compare)
 app.command(hidden=True)(version_commands.agree)
+app.command()(schedule_commands.retrain)
+app.command()(schedule_commands.serve)
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from distillery.errors import Refused
 from flows.options import request_of
 from flows.project import Request
 from flows.terminal import Terminal
@@ -68,13 +67,14 @@ def promote(
     project: Project = ".",
 ) -> State:
     """Pass the gates, and make a version the champion."""
-    from flows.promote import promote as run
+    from tasks.promoting import Asked
+    from tasks.promoting import promote as run
 
-    try:
-        done = run(_request(project, []), version, reason, Terminal().say)
-    except Refused as refused:
-        return Completed(message=str(refused), name="Refused")
-    return Completed(message=done.said, name="Promoted")
+    request = _request(project, [])
+    done = run(request.project, request.params, Asked(version, reason), Terminal().say)
+    failing = ", ".join(done.verdict.failing) if done.verdict else ""
+    said = f"version {done.version}: {failing or 'every gate passed it'}"
+    return Completed(message=said, name="Promoted" if done.link else "Refused")
 
 
 def _request(project: str, settings: list[str]) -> Request:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -18,14 +18,19 @@ SHORT = 12
 
 def print_verdict(verdict: Verdict) -> None:
     """A line a gate, and what they say together."""
-    table = Table("gate", "outcome", "what was found", box=None)
-    for gate in verdict.gates:
-        outcome = Text(str(gate.outcome), STYLES[gate.outcome])
-        table.add_row(gate.gate, outcome if gate.blocks else outcome.append(", warns only"), Text(gate.said))
-    out = console()
-    out.print(table)
+    print_gates(verdict.to_json()["gates"])
     pair = f"version {verdict.challenger} in place of {verdict.champion or 'none'}"
-    out.print(f"{pair}: {verdict.outcome}, on {verdict.rows:,} rows", markup=False)
+    console().print(f"{pair}: {verdict.outcome}, on {verdict.rows:,} rows", markup=False)
+
+
+def print_gates(gates: Sequence[Mapping[str, Any]]) -> None:
+    """A line a gate."""
+    table = Table("gate", "outcome", "what was found", box=None)
+    for gate in gates:
+        outcome = Text(str(gate["outcome"]), STYLES[gate["outcome"]])
+        outcome = outcome if gate["blocks"] else outcome.append(", warns only")
+        table.add_row(gate["gate"], outcome, Text(gate["said"]))
+    console().print(table)
 
 
 def print_promotion(done: Promotion) -> None:

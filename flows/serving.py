@@ -28,7 +28,7 @@ class Schedule:
 
 
 def serve(request: Request, schedule: Schedule, port: int, say: Say) -> None:
-    """Keep a schedule until Ctrl-C or SIGTERM; with PREFECT_API_URL on that server, else on one of our own."""
+    """Keep a schedule until Ctrl-C or SIGTERM; on the server that PREFECT_API_URL names or our own."""
     named = has_own_server()
     with prefect_server(request.project, scheduler(port)) as server:
         server.wait_until_healthy()

@@ -65,7 +65,7 @@ def find_unseen(data: Canonical, made_from: MadeFrom, scratch: Path) -> Unseen:
 
 
 def versions_seen(data: Canonical, data_digest: str, classes: int) -> int:
-    """How many versions the data set had when it had this digest and so many classes; 0: it never was that."""
+    """How many versions the data set had when it had this digest and so many classes; 0: never."""
     for versions in range(len(data.schema.versions), 0, -1):
         if digest_data(first_versions(data, versions, classes)) == data_digest:
             return versions

@@ -54,7 +54,7 @@ def test_learning_from_the_blend_is_learning_from_both(teacher, champion, weight
 
 def test_classes_are_matched_by_name_and_one_that_is_gone_is_refused():
     assert columns_of(("a", "b", "c"), ("c", "a")) == [2, 0]
-    with pytest.raises(DataError, match="no more: 'd'; train without it"):
+    with pytest.raises(DataError, match=r"no more: 'd'; set retrain.remember.weight to 0"):
         columns_of(("a", "b", "c"), ("a", "d"))
 
 
