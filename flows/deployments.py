@@ -1,9 +1,8 @@
 """The flows as Prefect deploys them: what prefect.yaml names, with typed parameters for the form of its page.
 
-Prefect imports this file in a process of its own, which ends with the one that started it.
+Prefect imports this file in a process of its own, which ends with the one that started it. It reads the
+annotations as values, so they are not postponed here.
 """
-
-from __future__ import annotations
 
 import os
 import threading

@@ -63,11 +63,10 @@ def serve(
         raise typer.BadParameter("name --cron or --interval, not both")
     every = _time(interval)
     request = request_of(project, None, None)
-    from flows.serving import Schedule
     from flows.serving import serve as flow
     from flows.terminal import Terminal
 
-    flow(request, Schedule(cron, every), port, Terminal().say)
+    flow(request, cron, every, port, Terminal().say)
 
 
 def _time(text: str | None) -> timedelta | None:

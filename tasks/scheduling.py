@@ -2,63 +2,92 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import Any
 
 from prefect import Flow
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import EntrypointType
+from prefect.runner import Runner
 from prefect.states import Crashed
 
 from distillery.errors import UserMistake
 
-UNFINISHED = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+UNFINISHED = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When to run: a cron line in UTC, or an interval; neither: only when it is asked for."""
+
+    cron: str | None
+    interval: timedelta | None
+
+    def __str__(self) -> str:
+        if self.cron:
+            return f"at {self.cron!r} (UTC)"
+        return f"every {self.interval}" if self.interval else "only when it is asked for"
+
+    def require_legal(self) -> None:
+        """Raises UserMistake where there is no such time."""
+        if self.cron is None:
+            return
+        try:
+            CronSchedule(cron=self.cron)
+        except ValueError:
+            told = f'{self.cron!r} is no cron line: "0 3 * * *" is every night at 3'
+            raise UserMistake(told) from None
 
 
 def keep(
-    flow: Flow[..., Any],
-    name: str,
-    parameters: dict[str, str],
-    *,
-    cron: str | None,
-    interval: timedelta | None,
-    pause: bool,
+    flow: Flow[..., Any], name: str, parameters: Mapping[str, str], schedule: Schedule, *, pause: bool
 ) -> None:
-    """Serve a flow until this process is told to end; `pause` its schedule then.
-
-    UserMistake where `cron` is no cron line.
-    """
-    if cron is not None:
-        try:
-            CronSchedule(cron=cron)
-        except ValueError:
-            raise UserMistake(f'{cron!r} is no cron line: "0 3 * * *" is every night at 3') from None
-    flow.serve(
+    """Serve a flow until SIGINT or SIGTERM; `pause` its schedule then."""
+    runner = Runner(name=name, limit=1, pause_on_shutdown=pause)
+    runner.handle_sigterm = _interrupt  # its own leaves a coroutine behind, and says so
+    runner.add_flow(
+        flow,
         name=name,
-        cron=cron,
-        interval=interval,
-        parameters=parameters,
-        limit=1,
-        global_limit=1,  # across machines too
-        pause_on_shutdown=pause,
-        print_starting_message=False,
+        cron=schedule.cron,
+        interval=schedule.interval,
+        parameters=dict(parameters),
+        concurrency_limit=1,  # across machines too
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
 
 
-def end_interrupted_runs() -> list[str]:
-    """Runs that a killed `serve` left unfinished would hold the one place for ever: they crashed.
+def clear_interrupted() -> list[str]:
+    """What a killed `serve` left unfinished crashed, and would hold the one place for ever: says which.
 
-    Sound only on a server that nobody else uses.
+    What was due while none ran is dropped, else it would all run now. Sound only on a server of our own.
     """
-    unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)))
-    said = []
     with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=unfinished):
+        cut = _runs(client, *UNFINISHED)
+        for run in cut:
             client.set_flow_run_state(run.id, Crashed(message="its process was killed"), force=True)
-            if run.deployment_id is not None:
-                said.append(f"run {run.name} was cut off, and counts as crashed")
-    return said
+        now = datetime.now(UTC)
+        due = (run for run in _runs(client, StateType.SCHEDULED) if run.expected_start_time)
+        for run in due:
+            if run.expected_start_time < now:
+                client.delete_flow_run(run.id)
+    return [f"run {run.name} was cut off, and counts as crashed" for run in cut if run.deployment_id]
+
+
+def _runs(client: SyncPrefectClient, *states: StateType) -> list[FlowRun]:
+    wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states))))
+    found: list[FlowRun] = client.read_flow_runs(flow_run_filter=wanted)
+    return found
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
