@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from distillery.data.form import Column, Table
@@ -26,6 +27,20 @@ def with_front_end(model: ModelProto, table: Table) -> ModelProto:
     names = json.dumps(column_names(table), ensure_ascii=False)
     helper.set_model_props(fronted, {COLUMN_NAMES: names})
     return fronted
+
+
+def known_names(content: bytes) -> tuple[frozenset[str], ...]:
+    """The names that a table's file has codes for, by column of what it takes as `categories`."""
+    nodes = onnx.load_from_string(content).graph.node
+    encoders = {node.input[0]: node for node in nodes if node.op_type == "LabelEncoder"}
+    split = next((node for node in nodes if node.op_type == "Split" and node.input[0] == CATEGORIES), None)
+    columns = [CATEGORIES] if split is None else split.output
+    return tuple(frozenset(_keys(encoders[column])) for column in columns if column in encoders)
+
+
+def _keys(encoder: NodeProto) -> list[str]:
+    (keys,) = (attribute.strings for attribute in encoder.attribute if attribute.name == "keys_strings")
+    return [key.decode() for key in keys]
 
 
 def _take_names(model: ModelProto, columns: list[Column]) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from PIL import Image
 
+from distillery.data.form import Shape
+from distillery.data.readers.pictures import OtherSize, Unreadable, decode, quiet
 from distillery.errors import DataError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -98,13 +99,15 @@ def _as_bytes(numbers: NDArray[np.generic], file: Path) -> NDArray[np.uint8]:
 
 
 def _image(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """An image file, decoded as an import decodes it."""
     height, width, channels = shape
+    if channels not in (1, 3):
+        raise DataError(f"{file} is an image, and the model takes {channels} channels: use an .npy or .npz")
     try:
-        with Image.open(file) as image:
-            size = image.size
-            readable = image.convert("L" if channels == 1 else "RGB") if size == (width, height) else None
-    except Exception as error:  # broken bytes make Pillow raise nearly anything
-        raise DataError(f"{file} is not a readable image: {error}") from None
-    if readable is None:
-        raise DataError(f"{file} is {size[0]} x {size[1]}; the model takes {width} x {height}: resize it")
-    return np.asarray(readable, np.uint8).reshape(shape)
+        with quiet():
+            form = Shape(height=height, width=width, channels=channels)
+            return decode(file.read_bytes(), form, resized=False)
+    except OtherSize as fault:
+        raise DataError(f"{file}: {fault} (HEIGHTxWIDTH), which the model takes: resize it") from None
+    except (Unreadable, OSError) as fault:
+        raise DataError(f"{file} is not a readable image: {fault}") from None

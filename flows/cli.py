@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -131,7 +132,7 @@ def predict(
     request = request_of(project, params, settings)
     from flows.models import predict_with
 
-    predictions = predict_with(request, model, source)
+    predictions = predict_with(request, model, source, partial(typer.echo, err=True))
     if as_json:
         print_json([vars(prediction) for prediction in predictions])
     else:

@@ -102,7 +102,9 @@ def _replace(request: Request, wanted: Import, settings: dict[str, Any], say: Sa
 
 def _told(settings: dict[str, Any]) -> list[str]:
     return [
-        f"{block}.{name}: {value}" for block, values in settings.items() for name, value in values.items()
+        f"{block}.{name}: {'null' if value is None else value}"
+        for block, values in settings.items()
+        for name, value in values.items()
     ]
 
 

@@ -139,6 +139,28 @@ def restore(
             _say(f"warning: {damaged}")
 
 
+@data.command()
+@told
+def push(remote: Remote = None, project: Project = None, as_json: AsJson = False) -> None:
+    """Store every pinned version remotely, then ask the remote for every object."""
+    request = request_of(project, None, None)
+    from flows.data_remotes import push_data, told_push
+
+    done = push_data(request.project, remote, _say)
+    print_json(done) if as_json else typer.echo(told_push(done))
+
+
+@data.command()
+@told
+def pull(remote: Remote = None, project: Project = None, as_json: AsJson = False) -> None:
+    """Bring back what data.dvc and models.dvc pin, every byte verified; changes are not overwritten."""
+    request = request_of(project, None, None)
+    from flows.data_remotes import pull_data, told_pull
+
+    done = pull_data(request.project, remote, _say)
+    print_json(done) if as_json else typer.echo("\n".join(map(told_pull, done)))
+
+
 def _tell(status: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(status)

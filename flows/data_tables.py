@@ -51,7 +51,13 @@ def _facts(status: Mapping[str, Any]) -> dict[str, str]:
         }
     if status["pinned"] not in (None, status["md5"]):
         facts["pinned md5"] = status["pinned"]
-    return facts | {"stored": ", ".join(status["stored"]) or "nowhere but here"}
+    facts["stored"] = ", ".join(status["stored"]) or "nowhere but here"
+    unseen = [
+        f"{remote['name']} ({remote['place']})" for remote in status["remotes"] if not remote["verified"]
+    ]
+    if unseen:
+        facts["not pushed to"] = f"{', '.join(unseen)}: `distillery data push` sends it there"
+    return facts
 
 
 def print_difference(difference: Difference) -> None:

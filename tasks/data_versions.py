@@ -21,7 +21,7 @@ DIGEST = re.compile(r"[0-9a-f]{6,64}(\.dir)?")
 
 @dataclass(frozen=True)
 class FolderState:
-    """`data/` as it is: its md5 (None where it is absent), what `data.dvc` pins, and whether that is safe."""
+    """A folder as it is: its md5 (None where it is absent), what its pointer pins, whether that is safe."""
 
     md5: str | None
     pinned: str | None
@@ -37,10 +37,10 @@ class FolderState:
         return "clean" if self.md5 == self.pinned else "changed"
 
 
-def folder_state(project: Path, memory: DigestMemory) -> FolderState:
-    """What `data/` is; files that have not changed since they were last seen are not read."""
-    pinned = pinned_digest(project, "data")
-    folder = project / "data"
+def folder_state(project: Path, memory: DigestMemory, name: str = "data") -> FolderState:
+    """What `data/`, or `models/`, is; files that have not changed since they were last seen are not read."""
+    pinned = pinned_digest(project, name)
+    folder = project / name
     files = {name: memory.digest(folder / name).md5 for name in files_below(folder)}
     md5 = directory_md5(files) if files else None
     memory.save()

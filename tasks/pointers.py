@@ -50,7 +50,10 @@ def read_pointer(content: bytes, where: str) -> Pointer:
     """What a pointer's bytes pin; ProjectError where they are no pointer."""
     try:
         (out,) = yaml.safe_load(content.decode("utf-8"))["outs"]
-        return Pointer(str(out["md5"]), int(out["size"]), int(out.get("nfiles", 1)))
+        md5 = re.fullmatch(r"[0-9a-f]{32}(\.dir)?", out["md5"])
+        if md5 is None:
+            raise ValueError("a digest of another kind, or a path in its place")
+        return Pointer(md5[0], int(out["size"]), int(out.get("nfiles", 1)))
     except (UnicodeDecodeError, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
         remedy = "restore it (git checkout), or delete it and run again to pin what is there"
         raise ProjectError(f"{where} does not pin one folder as DVC writes it: {remedy}") from None

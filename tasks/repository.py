@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from distillery.artifacts import write_atomically
@@ -81,6 +83,50 @@ def file_at_commit(project: Path, revision: str, name: str) -> bytes | None:
         return None
     said = _git(project, "show", f"{revision}:./{name}")
     return said.encode() if said else None
+
+
+def file_through_history(project: Path, name: str) -> dict[bytes, str]:
+    """Every content that a file of the project has in any commit of any branch or tag, by one such commit.
+
+    Raises ProjectError where git cannot tell: an unseen version would be missed in silence.
+    """
+    if git_root(project) is None:
+        return {}
+    commits = _answer(project, b"", "rev-list", "--all", "--full-history", "--", name).decode().split()
+    asked = "".join(f"{commit}:./{name}\n" for commit in commits)
+    contents = _blobs(_answer(project, asked.encode(), "cat-file", "--batch"))
+    found: dict[bytes, str] = {}
+    for commit, content in zip(commits, contents, strict=True):
+        if content is not None:
+            found.setdefault(content, commit)
+    return found
+
+
+def is_shallow(project: Path) -> bool:
+    """Whether older commits were left out when the repository was cloned."""
+    return _git(project, "rev-parse", "--is-shallow-repository") == "true"
+
+
+def _blobs(said: bytes) -> Iterator[bytes | None]:
+    """The contents that `git cat-file --batch` gives, None for what is missing."""
+    stream = BytesIO(said)
+    while head := stream.readline():
+        if head.endswith(b" missing\n"):
+            yield None
+        else:
+            yield stream.read(int(head.split()[-1]))  # "DIGEST blob SIZE"
+            stream.readline()
+
+
+def _answer(project: Path, given: bytes, *arguments: str) -> bytes:
+    try:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=project, input=given, capture_output=True, check=True).stdout
+    except OSError as error:
+        raise ProjectError(f"git cannot be run, and the history has to be read: {error}") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip()
+        raise ProjectError(f"git cannot read the history of {project}: {said}") from None
 
 
 def _git(project: Path, *arguments: str) -> str:

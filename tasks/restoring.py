@@ -17,8 +17,10 @@ from typing import BinaryIO
 
 from distillery.artifacts import digest_file, is_inside, written_beside
 from distillery.errors import DataError
+from tasks.object_store import NotStored, ObjectStore, Unanswered
 from tasks.pointers import MD5, read_listing
-from tasks.versioning import NotStored, ObjectStore, Unanswered, object_stores
+from tasks.remote_config import Remote
+from tasks.versioning import object_stores
 
 FOLDER = re.compile(MD5.pattern + r"\.dir")
 
@@ -33,14 +35,16 @@ class Restored:
     damaged: tuple[str, ...]
 
 
-def restore_folder(project: Path, md5: str, to: Path) -> Restored:
+def restore_folder(project: Path, md5: str, to: Path, remotes: Sequence[Remote] | None = None) -> Restored:
     """Write the folder of this md5 (`….dir`) at `to`, which it replaces in one step.
+
+    `remotes`: those to ask after DVC's cache; None for all that are configured.
 
     Raises DataError naming every object that no store has with the right bytes, and where it was looked for.
     """
     if not FOLDER.fullmatch(md5):
         raise DataError(f"{md5!r} is no folder's digest as DVC writes it: 32 hex digits and .dir")
-    with object_stores(project) as stores, written_beside(to) as scratch:
+    with object_stores(project, remotes) as stores, written_beside(to) as scratch:
         fetching = Fetching(stores)
         with tempfile.TemporaryFile() as listing:
             fetching.fetch(md5, "the folder's listing", listing)
@@ -94,7 +98,7 @@ class Fetching:
         self.stores = stores
         self.places: list[str] = []
         self.damaged: list[str] = []
-        self._gone: list[str] = []
+        self.gone: list[str] = []
 
     def fetch(self, md5: str, name: str, into: BinaryIO) -> None:
         """Write an object; where no store has it, remember so, for `refuse_gaps` to say."""
@@ -109,13 +113,15 @@ class Fetching:
                 self.places += [store.place] if store.place not in self.places else []
                 return
             tried.append(trouble)
-        self._gone.append(f"{name} ({md5}): {'; '.join(trouble.said for trouble in tried)}")
+        self.gone.append(f"{name} ({md5}): {'; '.join(trouble.said for trouble in tried)}")
 
     def refuse_gaps(self, md5: str) -> None:
         """Raise DataError if anything could not be fetched."""
-        if self._gone:
-            remedy = "put these objects back (`dvc push` from where they still are), and try again"
-            raise DataError(f"The data {md5} cannot be restored: {remedy}", self._gone)
+        if self.gone:
+            remedy = (
+                "put these objects back (`distillery data push` from where they still are), and try again"
+            )
+            raise DataError(f"The data {md5} cannot be restored: {remedy}", self.gone)
 
 
 def _copy(store: ObjectStore, md5: str, into: BinaryIO) -> Trouble | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,9 +25,11 @@ from dvc_data.hashfile.build import build
 from dvc_data.hashfile.transfer import transfer
 from fsspec.asyn import sync
 
-from distillery.artifacts import CHUNK, write_json, written_beside
+from distillery.artifacts import write_json, written_beside
 from distillery.errors import Busy, DataError, DiskError, DistilleryError, ProjectError
+from tasks.object_store import ObjectStore
 from tasks.pointers import file_md5s, matches_pin, pointer_file, stored_in_cache
+from tasks.remote_config import Remote, configured_remotes
 from tasks.registry_store import without_credentials
 from tasks.repository import init_git
 
@@ -89,60 +91,17 @@ def store(project: Path, name: str) -> str:
     return str(built.hash_info.value)
 
 
-class NotStored(Exception):
-    """A store does not have an object."""
-
-
-class Unanswered(Exception):
-    """A store cannot be asked; the message says why."""
-
-
-class ObjectStore:
-    """Where DVC keeps objects by their md5: its cache, or a remote."""
-
-    def __init__(self, place: str, connect: Callable[[], Any]) -> None:
-        self.place = place  # in words, without credentials
-        self._connect = connect
-        self._silent: str | None = None
-
-    def chunks(self, md5: str) -> Iterator[bytes]:
-        """An object's bytes as they are stored, not checked; raises NotStored or Unanswered."""
-        if self._silent:
-            raise Unanswered(self._silent)
-        try:
-            with self._objects.fs.open(self._objects.oid_to_path(md5), "rb") as stream:
-                while chunk := stream.read(CHUNK):
-                    yield chunk
-        except FileNotFoundError:
-            raise NotStored from None
-        except Exception as error:  # every kind of remote has errors of its own
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            if not self._is_here:
-                self._silent = said  # a host that is gone is not waited for at every object
-            raise Unanswered(said) from error
-
-    @cached_property
-    def _objects(self) -> Any:
-        return self._connect()
-
-    @property
-    def _is_here(self) -> bool:
-        """Whether it is on this machine's disk: one object that cannot be read says nothing of others."""
-        return "_objects" in vars(self) and self._objects.fs.protocol == "local"
-
-
 @contextmanager
-def object_stores(project: Path) -> Iterator[list[ObjectStore]]:
-    """The project's stores: DVC's cache, then the default remote, then the others by name."""
+def object_stores(project: Path, remotes: Sequence[Remote] | None = None) -> Iterator[list[ObjectStore]]:
+    """DVC's cache, then these remotes; where none are given, the default remote and the others by name."""
     with ExitStack() as closing:
         with _plainly(project):
             repo = closing.enter_context(Repo(str(project)))
-            cache, default = repo.cache.local, repo.config["core"].get("remote")
-            names = sorted(repo.config["remote"], key=lambda name: (name != default, name))
+            cache = repo.cache.local
         stores = [ObjectStore(f"DVC's cache ({cache.path})", lambda: cache)]
-        for name in names:
-            url = without_credentials(str(repo.config["remote"][name]["url"]))
-            stores.append(ObjectStore(f"remote {name} ({url})", partial(repo.cloud.get_remote_odb, name)))
+        for remote in configured_remotes(project) if remotes is None else remotes:
+            connect = partial(repo.cloud.get_remote_odb, remote.name, "distillery")
+            stores.append(ObjectStore(str(remote), connect, remote.secrets))
         yield stores
 
 

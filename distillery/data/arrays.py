@@ -38,6 +38,10 @@ class ArrayWriter:
             self._stream.seek(0)
             self._write_header()
 
+    def drop(self) -> None:
+        """Let go of a file that is of no use, or is closed already."""
+        self._stream.close()
+
     def __enter__(self) -> ArrayWriter:
         return self
 
@@ -46,7 +50,7 @@ class ArrayWriter:
     ) -> None:
         if kind is None:
             self.close()
-        self._stream.close()
+        self.drop()
 
     def _write_header(self) -> None:
         description = np.lib.format.dtype_to_descr(self.dtype)

@@ -54,11 +54,11 @@ def write_data(wanted: Import, into: Path) -> Findings:
     """
     _require_one_kind(wanted)
     findings = Findings()
-    incoming = Incoming(wanted.parts[0].reader.form, into, wanted.before)
-    for part in wanted.parts:
-        for chunk in part.reader.chunks():
-            findings.add(incoming.take(chunk, tested=part.tested or chunk.tested))
-    draft = _draft(wanted, incoming)
+    with Incoming(wanted.parts[0].reader.form, into, wanted.before) as incoming:
+        for part in wanted.parts:
+            for chunk in part.reader.chunks():
+                findings.add(incoming.take(chunk, tested=part.tested or chunk.tested))
+        draft = _draft(wanted, incoming)
     if not findings.lines("error"):
         _complete(wanted, draft, into, findings)
     return findings

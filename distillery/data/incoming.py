@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,10 @@ COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
 class Incoming:
-    """A version that is being written, after the rows of `before` where there are such."""
+    """A version that is being written, after the rows of `before` where there are such.
+
+    A block of it closes its files, also where a source turns out to be broken half-way.
+    """
 
     def __init__(self, kind: Shape | ColumnNames, into: Path, before: Canonical | None) -> None:
         self._into, self._start = into, len(before) if before else 0
@@ -36,6 +40,15 @@ class Incoming:
         self.statistics: dict[str, Gathered] = {}
         if before is not None:
             self._repeat(before)
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in (self._shards, self._labels, self._tested):
+            writer.drop()
 
     def _repeat(self, before: Canonical) -> None:
         """The labels and marks of the rows that were there."""

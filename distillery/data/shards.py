@@ -40,6 +40,11 @@ class ShardWriter:
         self._end()
         return tuple(self._written)
 
+    def drop(self) -> None:
+        """Let go of a file that was not ended."""
+        if self._open is not None:
+            self._open.drop()
+
     def _next(self, features: Features) -> ArrayWriter:
         return ArrayWriter(self._folder / _name(len(self._written)), features.dtype, features.shape[1:])
 

@@ -41,9 +41,9 @@ class Gathered:
     high: float = -math.inf
 
     def add(self, values: NDArray[np.generic]) -> None:
-        """Take in some values; NaN is missing."""
+        """Take in some values; NaN is missing, and so is what is infinite: data that have it are refused."""
         numbers = np.asarray(values, np.float64).ravel()
-        there = numbers[~np.isnan(numbers)]
+        there = numbers[np.isfinite(numbers)]
         self.missing += len(numbers) - len(there)
         if not len(there):
             return

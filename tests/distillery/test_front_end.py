@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from distillery.data.form import Column, Table
 from distillery.export import export
-from distillery.front_end import with_front_end
+from distillery.front_end import known_names, with_front_end
 from distillery.inference import column_names, open_session, run_feeds, run_rows
 from distillery.models.mlp import Mlp
 from distillery.models.network import Classifier
@@ -54,11 +54,15 @@ def test_every_name_is_its_own_code_and_what_is_unknown_or_empty_none(names):
 
 def codes_alone():
     """What stands for a traced graph: the codes (batch, 1) are its logits."""
+    return codes_of(1)
+
+
+def codes_of(columns):
     graph = helper.make_graph(
         [helper.make_node("Cast", ["codes"], ["logits"], to=TensorProto.FLOAT)],
         "g",
-        [helper.make_tensor_value_info("codes", TensorProto.INT64, ["batch", 1])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1])],
+        [helper.make_tensor_value_info("codes", TensorProto.INT64, ["batch", columns])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", columns])],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
@@ -73,6 +77,19 @@ def test_any_text_can_be_a_category(names):
     cells = np.array([*names, ""], dtype=object)[:, None]
     codes = run_feeds(session, [{"categories": cells}]).ravel().tolist()
     assert codes == [*range(len(names) - 1), -1, -1]  # the last is not known
+
+
+@pytest.mark.parametrize(
+    "names", [[("a", "b")], [("a", "b"), ("b", "c", "a")], [("a",), (), ("ä", "漢 字", "x,y")]]
+)
+def test_the_names_that_a_file_knows_are_read_back_by_column(names):
+    model = with_front_end(codes_of(len(names)), categories(*names))
+    assert known_names(model.SerializeToString()) == tuple(frozenset({*some, ""}) for some in names)
+
+
+def test_a_finished_file_says_which_names_it_knows(table_file, table):
+    known = [set(c.categories) | {""} for c in table.form.columns if c.categories is not None]
+    assert list(known_names(table_file)) == known
 
 
 def test_the_graph_that_is_given_stays_as_it_was():

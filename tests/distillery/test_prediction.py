@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from distillery.data.form import Shape
+from distillery.data.readers.recognise import open_source
 from distillery.errors import DataError
 from distillery.export import export
 from distillery.inference import open_session, run_feeds, softmax
 from distillery.models.mlp import Mlp
 from distillery.models.network import Classifier
 from distillery.prediction import predict_file
-
-# A broken picture of absurd size is a warning of Pillow's before it is an error of ours.
-pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ NAMES = ",".join(f"p{i}" for i in range(64))
 )
 def test_a_csv_is_read_with_and_without_header_and_label(model, pixels, expected, tmp_path, header, label):
     (tmp_path / "rows.csv").write_text(csv(pixels, header, label))
-    predictions = predict_file(model, tmp_path / "rows.csv")
+    predictions = predict_file(model, tmp_path / "rows.csv").rows
     agree(predictions, expected)
     assert [p.row for p in predictions] == ["0", "1", "2", "3", "4"]
 
@@ -64,14 +62,14 @@ def test_a_csv_is_read_with_and_without_header_and_label(model, pixels, expected
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])
 def test_an_npy_is_read_with_and_without_the_channel_of_grey(model, pixels, expected, tmp_path, shape, kind):
     np.save(tmp_path / "rows.npy", pixels.reshape(shape).astype(kind))
-    agree(predict_file(model, tmp_path / "rows.npy"), expected)
+    agree(predict_file(model, tmp_path / "rows.npy").rows, expected)
 
 
 def test_an_npz_is_read_by_its_only_array_or_the_one_named_input(model, pixels, expected, tmp_path):
     np.savez(tmp_path / "one.npz", anything=pixels)
     np.savez_compressed(tmp_path / "two.npz", labels=np.arange(5), input=pixels)
-    agree(predict_file(model, tmp_path / "one.npz"), expected)
-    agree(predict_file(model, tmp_path / "two.npz"), expected)
+    agree(predict_file(model, tmp_path / "one.npz").rows, expected)
+    agree(predict_file(model, tmp_path / "two.npz").rows, expected)
 
 
 def test_images_are_read_one_by_one_or_as_a_folder_in_the_order_of_their_names(
@@ -80,8 +78,8 @@ def test_images_are_read_one_by_one_or_as_a_folder_in_the_order_of_their_names(
     for i in (4, 2, 0, 1, 3):
         Image.fromarray(pixels[i, :, :, 0]).save(tmp_path / f"{i}.png")
     (tmp_path / "notes.txt").write_text("not an image")
-    agree(predict_file(model, tmp_path / "2.png"), expected[2:3])
-    predictions = predict_file(model, tmp_path)
+    agree(predict_file(model, tmp_path / "2.png").rows, expected[2:3])
+    predictions = predict_file(model, tmp_path).rows
     agree(predictions, expected)
     assert [p.row for p in predictions] == [f"{i}.png" for i in range(5)]
 
@@ -93,8 +91,8 @@ def test_colour_images_keep_their_channels(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "a.png")
     np.save(tmp_path / "a.npy", pixels[None])
     assert (
-        predict_file(content, tmp_path / "a.png")[0].probability
-        == predict_file(content, tmp_path / "a.npy")[0].probability
+        predict_file(content, tmp_path / "a.png").rows[0].probability
+        == predict_file(content, tmp_path / "a.npy").rows[0].probability
     )
 
 
@@ -179,7 +177,28 @@ def test_an_npz_without_input_or_with_a_member_that_is_no_array_is_refused(model
 
 def test_an_image_of_another_size_says_both_sizes(model, tmp_path):
     Image.new("L", (9, 8)).save(tmp_path / "a.png")
-    assert "is 9 x 8; the model takes 8 x 8" in refused(model, tmp_path / "a.png")
+    said = refused(model, tmp_path / "a.png")
+    assert "it is 8x9, not 8x8 (HEIGHTxWIDTH), which the model takes: resize it" in said
+
+
+def test_an_image_is_decoded_as_an_import_decodes_it(tmp_path):
+    network = Mlp(family="mlp", hidden=(), dropout=0.0).network(Shape(height=2, width=3, channels=3), 2)
+    content = export(Classifier(network), ("no", "yes"))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 4), np.uint8)
+    pixels[..., 3] = [[0, 255, 100], [255, 0, 0]]
+    (tmp_path / "a").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "a/clear.png")
+    (chunk,) = open_source(tmp_path).chunks()
+    np.save(tmp_path / "rows.npy", chunk.features)
+    assert [p.probability for p in predict_file(content, tmp_path / "a").rows] == [
+        p.probability for p in predict_file(content, tmp_path / "rows.npy").rows
+    ]
+
+
+def test_an_image_for_a_model_of_other_channels_is_refused(tmp_path):
+    network = Mlp(family="mlp", hidden=(), dropout=0.0).network(Shape(height=2, width=3, channels=4), 2)
+    Image.new("RGBA", (3, 2)).save(tmp_path / "a.png")
+    assert "takes 4 channels" in refused(export(Classifier(network), ("no", "yes")), tmp_path / "a.png")
 
 
 def samples(pixels):
@@ -209,7 +228,7 @@ def test_no_corruption_of_any_file_raises_anything_but_a_data_error(model, pixel
     file = tmp_path_factory.mktemp("fuzz") / name
     file.write_bytes(broken)
     try:
-        predictions = predict_file(model, file)
+        predictions = predict_file(model, file).rows
     except DataError as error:
         assert str(file) in error.message
     else:

@@ -217,3 +217,16 @@ def test_a_typing_error_among_the_rows_of_a_batch_leaves_the_others_their_steps(
     feed["input"][0] = 1e30
     after = run_feeds(session, [feed])
     assert (after[1:].argmax(1) == before[1:].argmax(1)).mean() > 0.9
+
+
+@pytest.mark.parametrize("method", ["dynamic", "static"])
+def test_what_is_said_of_a_row_does_not_depend_on_the_rows_beside_it(quantized, rows, method):
+    """A dynamic file finds its ranges on all the rows that it is given, so it is given them one by one."""
+    session, positions = open_session(quantized[method]), np.arange(60)
+    together = run_rows(session, rows, positions)
+    alone = np.concatenate([run_rows(session, rows, positions[[at]]) for at in positions])
+    np.testing.assert_array_equal(together, alone)
+    fed = run_feeds(session, [{"input": np.asarray(rows.features[:60])}])
+    np.testing.assert_array_equal(fed, alone)
+    (at_once,) = session.run(["logits"], {"input": np.asarray(rows.features[:60])})
+    assert (np.abs(at_once - alone).max() > 0) == (method == "dynamic")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from csv import writer as csv_writer
 from decimal import Decimal
 
 import numpy as np
@@ -11,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distillery import raw_tables
+from distillery.data.readers.recognise import open_source
+from distillery.data.readers.values import MISSING
 from distillery.errors import DataError
 from distillery.feeding import feeder
 from distillery.inference import open_session, run_rows, softmax
-from distillery.prediction import predict_file
+from distillery.prediction import UnknownName, predict_file
 from distillery.raw_tables import SHOWN, read_table
 
 TAKES = {"input": ["size", "age"], "categories": ["colour"]}
@@ -67,14 +71,11 @@ def test_cells_that_say_nothing_are_missing_in_every_column(csv, cell):
 
 
 @pytest.mark.parametrize(
-    ("cell", "number"), [("1.", 1), (".5", 0.5), ("+2E-1", 0.2), (" 3 ", 3), ("1e400", None)]
+    ("cell", "number"), [("1.", 1), (".5", 0.5), ("+2E-1", 0.2), (" 3 ", 3), ("1e-400", 0)]
 )
 def test_numbers_are_read_as_the_import_reads_them(csv, cell, number):
     file = csv(f"size,age,colour\n{cell},1,x\n")
-    if number is None:
-        refused(file)
-    else:
-        np.testing.assert_allclose(read_table(file, TAKES)[1]["input"], [[number, 1]], rtol=1e-7)
+    np.testing.assert_allclose(read_table(file, TAKES)[1]["input"], [[number, 1]], rtol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +122,16 @@ def test_all_columns_that_are_not_there_or_there_twice_are_named(csv):
     assert len(refused(csv("")).faults) == 3
 
 
-@pytest.mark.parametrize(
-    "cell", ["dog", "1,5", "1_000", "inf", "-inf", "1e39", "0x10", "1 2", "--1", "١", "e5", "none"]
-)
+@pytest.mark.parametrize("cell", ["dog", "1,5", "1_000", "0x10", "1 2", "--1", "١", "e5", "none"])
 def test_a_cell_that_is_no_number_names_its_row_and_column(csv, cell):
     (fault,) = refused(csv(f'size,age,colour\n1,2,red\n"{cell}",2,red\n')).faults
     assert fault == f"row 1, column 'size': {cell!r} is no number"
+
+
+@pytest.mark.parametrize("cell", ["inf", "-inf", "1e39", "1e400"])
+def test_a_number_that_no_model_takes_names_its_row_and_column(csv, cell):
+    (fault,) = refused(csv(f"size,age,colour\n1,2,red\n1,{cell},red\n")).faults
+    assert fault == f"row 1, column 'age': {cell!r} is infinite, or too large for 32 bits"
 
 
 def test_every_such_cell_is_told_up_to_a_few(csv):
@@ -151,8 +156,8 @@ def test_torn_rows_are_all_named(csv):
         ("a.csv", b"size,age,colour\n\xff\xfe,1,red\n", "not a readable CSV"),
         ("a.csv", b'size,age,colour\n1,2,"red\n', "not a readable CSV"),
         ("a.csv", b'size,age,colour\n1,2,"' + b"x" * 200_000 + b'"\n', "not a readable CSV"),
-        ("a.parquet", b"", "not a readable Parquet file"),
-        ("a.parquet", b"PAR1garbagePAR1", "not a readable Parquet file"),
+        ("a.parquet", b"", "cannot be read as Parquet"),
+        ("a.parquet", b"PAR1garbagePAR1", "cannot be read as Parquet"),
         ("a.npz", b"", ".npz is not read here"),
         ("a.png", b"", "takes a table: .csv or .parquet"),
         ("noend", b"", "without suffix"),
@@ -171,7 +176,20 @@ def test_a_parquet_column_that_holds_no_numbers_is_refused(tmp_path):
     frame = {"size": [[1.0], None], "age": [1, 2], "colour": ["a", "b"]}
     pq.write_table(pa.table(frame), tmp_path / "a.parquet")
     (fault,) = refused(tmp_path / "a.parquet").faults
-    assert fault.startswith("row 0, column 'size'")
+    assert fault == "column 'size' is list<element: double>, not numbers or text"
+
+
+def test_rows_are_counted_over_all_pieces_of_a_file(tmp_path, monkeypatch):
+    frame = {"size": ["1", "2", "3", "x"], "age": [1, 2, 3, 4], "colour": ["a", "b", "a", None]}
+    pq.write_table(pa.table(frame), tmp_path / "a.parquet")
+    whole = {"input": ["age"], "categories": ["colour"]}
+    expected = read_table(tmp_path / "a.parquet", whole)[1]
+    monkeypatch.setattr(raw_tables, "MOST_ROWS", 3)
+    rows, feed = read_table(tmp_path / "a.parquet", whole)
+    assert rows == 4
+    assert feed["categories"].tolist() == expected["categories"].tolist() == [["a"], ["b"], ["a"], [""]]
+    assert feed["input"].tolist() == [[1], [2], [3], [4]]
+    assert refused(tmp_path / "a.parquet").faults == ("row 3, column 'size': 'x' is no number",)
 
 
 def as_csv(table, rows):
@@ -186,7 +204,7 @@ def as_csv(table, rows):
 def test_predictions_from_a_csv_are_those_of_the_prepared_rows(table_file, table, tmp_path, count):
     as_csv(table, slice(count)).to_csv(tmp_path / "rows.csv", index=False)
     probabilities = softmax(run_rows(open_session(table_file), table, np.arange(count)))
-    predictions = predict_file(table_file, tmp_path / "rows.csv")
+    predictions = predict_file(table_file, tmp_path / "rows.csv").rows
     assert [p.row for p in predictions] == [str(i) for i in range(count)]
     assert [p.label for p in predictions] == [table.classes[code] for code in probabilities.argmax(1)]
     assert [p.probability for p in predictions] == pytest.approx(probabilities.max(1).tolist(), rel=1e-5)
@@ -197,13 +215,67 @@ def test_a_category_that_the_model_does_not_know_is_as_good_as_missing(table_fil
     for name, colour in (("unknown", "octarine"), ("missing", "")):
         known.assign(colour=colour).to_csv(tmp_path / f"{name}.csv", index=False)
     unknown, missing = (predict_file(table_file, tmp_path / f"{name}.csv") for name in ("unknown", "missing"))
-    assert unknown == missing
+    assert unknown.rows == missing.rows
+    assert unknown.unknown == [UnknownName("colour", "octarine", 20)]
+    assert missing.unknown == []
+
+
+def test_unknown_categories_are_counted_by_column_the_commonest_first(table_file, table, tmp_path):
+    frame = as_csv(table, slice(6))
+    frame.assign(
+        colour=["red", "mauve", "", "mauve", "teal", "NA"], kind=["a", "teal", "teal", "teal", "b", "c"]
+    ).to_parquet(tmp_path / "rows.parquet")
+    assert predict_file(table_file, tmp_path / "rows.parquet").unknown == [
+        UnknownName("kind", "teal", 3),
+        UnknownName("colour", "mauve", 2),
+        UnknownName("colour", "NA", 1),
+        UnknownName("colour", "teal", 1),
+    ]
 
 
 def test_a_table_without_rows_is_refused(table_file, table, tmp_path):
     as_csv(table, slice(0)).to_csv(tmp_path / "rows.csv", index=False)
     with pytest.raises(DataError, match="has no rows"):
         predict_file(table_file, tmp_path / "rows.csv")
+
+
+NUMBERS = st.sampled_from(["", "NA", " 1 ", "1.", ".5e-3", "+2", "-0", "nan", "1e-400", "7" * 30])
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=4) | st.sampled_from(MISSING)
+
+
+def assert_read_alike(file):
+    """The rows as an import codes them, fed as the pipeline feeds them, are what a prediction reads."""
+    (chunk,) = open_source(file).chunks()
+    size, colour = chunk.features
+    names = np.array([*colour.names, ""], object)[colour.codes]
+    rows, feed = read_table(file, {"input": ["size"], "categories": ["colour"]})
+    assert rows == len(size)
+    np.testing.assert_array_equal(feed["input"][:, 0], size)
+    assert feed["categories"][:, 0].tolist() == names.tolist()
+
+
+@given(st.lists(st.tuples(NUMBERS, WORDS), min_size=1, max_size=8))
+def test_a_csv_means_the_same_to_an_import_and_to_a_prediction(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("alike") / "rows.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv_writer(stream)
+        writer.writerows([("size", "colour", "label"), ("1", "word", "x"), *((*row, "x") for row in rows)])
+    assert_read_alike(file)
+
+
+@given(
+    st.lists(st.tuples(st.floats(width=32, allow_infinity=False) | st.none(), WORDS | st.none()), min_size=1)
+)
+def test_a_parquet_file_means_the_same_to_an_import_and_to_a_prediction(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("alike") / "rows.parquet"
+    size, colour = (list(column) for column in zip(*rows, strict=True))
+    columns = {
+        "size": pa.array(size, pa.float64()),
+        "colour": pa.array(colour, pa.string()),
+        "y": ["x"] * len(rows),
+    }
+    pq.write_table(pa.table(columns), file)
+    assert_read_alike(file)
 
 
 @given(st.data())
@@ -219,7 +291,7 @@ def test_no_corruption_raises_anything_but_a_data_error(table_file, table, tmp_p
         del broken[data.draw(st.integers(0, len(broken) - 1)) :]
     (folder / name).write_bytes(broken)
     try:
-        predictions = predict_file(table_file, folder / name)
+        predictions = predict_file(table_file, folder / name).rows
     except DataError as error:
         assert str(folder / name) in error.message
     else:

@@ -124,9 +124,10 @@ def test_a_table_runs_from_csv_to_prediction(tmp_path, root):
     assert accuracy["teacher-fp32"] > 0.85
     rows = tmp_path / "new.csv"
     rows.write_text("colour,size\nred,2.0\nblue,2.0\ngreen,\n")
-    said = project("predict", str(rows), "--json", "--params", preset).json
-    assert [row["label"] for row in said[:2]] == ["no", "yes"]
-    assert len(said) == 3
+    done = project("predict", str(rows), "--json", "--params", preset)
+    assert [row["label"] for row in done.json[:2]] == ["no", "yes"]
+    assert len(done.json) == 3
+    assert "column colour: 'green' is unknown to the model and counts as missing (1 row)" in done.err
 
 
 def bomb():

@@ -75,7 +75,7 @@ class CifarReader:
                 "error",
                 "label_out_of_range",
                 f"{batch.name} row {first + row}: label {labels[row]} is not one of 0 to"
-                f" {len(self.names) - 1}; fetch the file again",
+                f" {len(self.names) - 1}; fetch the file again, and {self.layout.names} if it is there",
             )
             for row in np.flatnonzero(~good).tolist()
         )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from distillery.data.chunks import Chunk, ColumnNames, Finding
@@ -20,10 +19,9 @@ from distillery.data.readers.csv_text import CsvText, diagnose, fault_of_last, r
 from distillery.data.readers.labels import Place
 from distillery.data.readers.several import Shard, say_first
 from distillery.data.readers.tables import Chunks, pick_label, plan_columns
-from distillery.data.readers.values import are_numbers, parse_numbers
+from distillery.data.readers.values import MISSING, are_numbers, cells, parse_numbers
 from distillery.errors import DataError
 
-MISSING = ("", "NA", "NaN", "nan", "null", "NULL")
 BLOCK = 1 << 20  # bytes that become a batch: larger ones only take more memory
 
 
@@ -113,7 +111,7 @@ class Kinds:
         """A column in which something is no number holds categories."""
         for name in [name for name in self.numeric if not are_numbers(batch.column(name))]:
             self.numeric.remove(name)
-            _, wrong = parse_numbers(batch.column(name), f"column {name}")
+            _, wrong = parse_numbers(batch.column(name))
             if 2 * len(wrong) < len(batch) - batch.column(name).null_count:
                 self.mixed[name] = _mixed(name, next(iter(wrong.values())))
 
@@ -171,17 +169,11 @@ def _batches(text: CsvText, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         strings_can_be_null=False,
         check_utf8=False,  # it was, when the file was read through
     )
-    missing = pa.array(MISSING)
     try:
         with pa.OSFile(str(text.path)) as stream, arrow_csv.open_csv(stream, read, parse, convert) as batches:
             for batch in batches:
-                cleaned = [_clean(column, missing) for column in batch.columns]
-                yield pa.RecordBatch.from_arrays(cleaned, names=batch.schema.names)
+                held = [cells(column) for column in batch.columns]
+                yield pa.RecordBatch.from_arrays(held, names=batch.schema.names)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise DataError(f"{text.path} is not a whole CSV file", diagnose(text) or [reason]) from None
-
-
-def _clean(column: pa.Array, missing: pa.Array) -> pa.Array:
-    trimmed = pc.utf8_trim_whitespace(column)
-    return pc.if_else(pc.is_in(trimmed, missing), None, trimmed)

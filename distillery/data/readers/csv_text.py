@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from distillery.data.readers.magic import UTF_16
 from distillery.errors import DataError
@@ -52,10 +53,12 @@ class _Lines:
             ) from None
         self._quoted = self._quoted or b'"' in block
         text = self._open + block
-        longest = max(map(len, text.split(b"\n")))
-        self._longest = max(self._longest, longest)
+        lines = text.split(b"\n")
+        self._longest = max(self._longest, *map(len, lines))
         if self._longest > LONGEST:
-            raise self._fault(b"", f"is longer than {LONGEST >> 20} MiB: is a line end missing?")
+            above = next(at for at, line in enumerate(lines) if len(line) > LONGEST)
+            reason = f"is longer than {LONGEST >> 20} MiB: is a line end missing?"
+            raise self._fault(b"\n" * above, reason)
         whole, end, self._open = text.rpartition(b"\n")
         if end:
             self._ended += _line_ends(whole + end)
@@ -140,18 +143,28 @@ def diagnose(text: CsvText) -> list[str]:
 
     A second, slower parser: it knows lines where Arrow knows none, and refuses what Arrow lets pass.
     """
-    faults: list[str] = []
     with _long_cells(), text.path.open(encoding="utf-8-sig", newline="") as stream:
-        rows, start = csv.reader(stream, strict=True), 1
-        try:
-            for row in rows:
-                if row and len(row) != len(text.names):
-                    faults.append(_wrong_count(text, row, start, rows.line_num))
-                start = rows.line_num + 1
-        except csv.Error as error:
-            faults.append(f"line {start}: {_in_words(error)}")
+        found = (_fault_of_row(text, *record) for record in _records(stream))
+        faults = [fault for fault in found if fault]
     more = len(faults) - MOST_FAULTS
     return faults[:MOST_FAULTS] + ([f"... and {more} more such lines"] if more > 0 else [])
+
+
+def _records(stream: TextIO) -> Iterator[tuple[list[str] | csv.Error, int, int]]:
+    """Every row, and the lines that it goes from and to; at last the error that nothing is read after."""
+    rows, start = csv.reader(stream, strict=True), 1
+    try:
+        for row in rows:
+            yield row, start, rows.line_num
+            start = rows.line_num + 1
+    except csv.Error as error:
+        yield error, start, start
+
+
+def _fault_of_row(text: CsvText, row: list[str] | csv.Error, start: int, end: int) -> str | None:
+    if isinstance(row, csv.Error):
+        return f"line {start}: {_in_words(row)}"
+    return _wrong_count(text, row, start, end) if row and len(row) != len(text.names) else None
 
 
 def fault_of_last(text: CsvText) -> str | None:

@@ -173,7 +173,8 @@ def _disagreements(pairs: Sequence[Pair]) -> list[str]:
     for pair in pairs:
         images, labels = pair.images.shape[0], pair.labels.shape[0]
         if images != labels:
-            faults.append(f"{pair.part}: {images} images but {labels} labels")
+            files = pair.images.path.name, pair.labels.path.name
+            faults.append(f"{pair.part}: {images} images in {files[0]} but {labels} labels in {files[1]}")
         if not images:
             faults.append(f"{pair.part}: there are no images")
     sizes = {pair.part: pair.images.shape[1:] for pair in pairs}

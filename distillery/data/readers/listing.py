@@ -14,6 +14,7 @@ from distillery.errors import DataError
 
 FolderKind = Literal["idx", "cifar", "parquet", "csv", "npz", "images"]
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+SHOWN = 3  # files that are passed over
 PROBED = 16  # files of a folder that are looked at before it is said to have no images
 
 
@@ -35,18 +36,28 @@ def look_into(root: Path) -> Held:
     entries = list_entries(root, root)
     faults = list(entries.refused)
     kinds: dict[FolderKind, list[Path]] = {}
+    others: list[str] = []
     for file in entries.files:
         if kind := _kind(file, root, faults):
             kinds.setdefault(kind, []).append(file)
+        else:
+            others.append(file.name)
     if any(_has_images(folder, root) for folder in entries.folders):
         kinds["images"] = []
     if faults:
         raise DataError(f"{root} cannot be read as it is", faults)
     if len(kinds) != 1:
-        reason = f"several kinds of data ({', '.join(kinds)}): keep one" if kinds else "nothing that is read"
-        raise DataError(f"{root} has {reason}; {ACCEPTED}")
+        several = f"several kinds of data ({', '.join(kinds)}): keep one"
+        raise DataError(f"{root} has {several if kinds else _nothing(others)}; {ACCEPTED}")
     kind, files = kinds.popitem()
     return Held(kind, tuple(files), entries.folders)
+
+
+def _nothing(passed_over: list[str]) -> str:
+    """A damaged file may look like text: who is told its name sees why."""
+    named = ", ".join(passed_over[:SHOWN]) + (", ..." if len(passed_over) > SHOWN else "")
+    told = f" ({named} {'is' if len(passed_over) == 1 else 'are'} text, and passed over)" if named else ""
+    return f"nothing that is read{told}"
 
 
 def _kind(file: Path, root: Path, faults: list[str]) -> FolderKind | None:

@@ -73,8 +73,8 @@ class NpzReader:
                 if table is not None:
                     yield table.chunk(_batch(features, values), pair.tested, place)
                 else:
-                    encoded = encode(values, f"{pair.labels.file}: {pair.labels.name}")
-                    refuse_many_classes(classes, encoded, pair.labels.name)
+                    encoded = encode(values)
+                    refuse_many_classes(classes, encoded, f"{pair.labels.file.name}: {pair.labels.name}")
                     yield Chunk(_with_channels(features), encoded, pair.tested, place)
                 first += len(labels)
 

@@ -36,7 +36,7 @@ class PictureColumn:
         """Row, batch and encoded images (null where there is none) of all of a file."""
         inner = pa.types.is_struct(file.schema.field(self.image).type)
         path = f"{self.image}.bytes" if inner else self.image
-        average = file.column_bytes.get(path, 0) // max(1, file.rows)
+        average = file.unpacked // max(1, file.rows)
         rows = max(1, min(MOST_ROWS, CHUNK_BYTES // max(1, average)))
         for first, batch in file.batches(columns, rows, [path]):
             column = batch.column(self.image)
@@ -67,14 +67,13 @@ class ParquetImagesReader:
         for shard in self.shards:
             names = shard.class_names(self.column.label)
             for first, batch, pictures in self.column.pictures(shard, [self.column.image, self.column.label]):
-                labels = encode(batch.column(self.column.label), f"column {self.column.label}")
-                refuse_many_classes(classes, labels, self.column.label)
+                labels = encode(batch.column(self.column.label))
+                last = Place(shard.path.name, first)(len(batch) - 1)
+                refuse_many_classes(classes, labels, f"{last}: column {self.column.label}")
                 for start in range(0, len(pictures), self.decoder.rows):
                     here = slice(start, start + self.decoder.rows)
-                    some, place = (
-                        Encoded(labels.codes[here], labels.names),
-                        Place(shard.path.name, first + start),
-                    )
+                    some = Encoded(labels.codes[here], labels.names)
+                    place = Place(shard.path.name, first + start)
                     called, findings = call(some, names, place)
                     read = [partial(_embedded, picture) for picture in pictures[here]]
                     yield Batch(read, called, shard.tested, place, findings)

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from distillery.data.chunks import Chunk, ColumnNames, Encoded, Finding
 from distillery.data.form import Table
-from distillery.data.readers.values import encode, is_text, parse_numbers
+from distillery.data.readers.values import encode, to_numbers
 from distillery.errors import DataError
 
 LABELS = ("label", "target", "class", "y")
@@ -77,14 +76,14 @@ class Chunks:
             else self._categories(batch.column(name), name, findings)
             for name, numeric in zip(self._columns.names, self._columns.numeric, strict=True)
         )
-        labels = encode(batch.column(self._label), f"column {self._label}")
-        refuse_many_classes(self._classes, labels, self._label)
+        labels = encode(batch.column(self._label))
+        refuse_many_classes(self._classes, labels, f"{place(len(batch) - 1)}: column {self._label}")
         return Chunk(features, labels, tested, place, tuple(findings))
 
     def _categories(self, values: pa.Array, name: str, findings: list[Finding]) -> Encoded:
         """Codes; of a column with too many names nothing more is read once that is known."""
         if name not in self._too_many:
-            encoded = encode(values, f"column {name}")
+            encoded = encode(values)
             self._met[name].update(encoded.names)
             if len(self._met[name]) <= MOST_CATEGORIES:
                 return encoded
@@ -94,12 +93,12 @@ class Chunks:
         return Encoded(np.full(len(values), -1, np.int32), ())
 
 
-def refuse_many_classes(classes: set[str], labels: Encoded, label: str) -> None:
-    """Note the classes met; DataError where there are too many to be classes."""
+def refuse_many_classes(classes: set[str], labels: Encoded, what: str) -> None:
+    """Note the classes met; DataError where there are too many to be classes, in `what`."""
     classes.update(labels.names)
     if len(classes) > MOST_CLASSES:
         raise DataError(
-            f"column {label} has more than {MOST_CLASSES:,} different labels: it looks like an id or a"
+            f"{what} has more than {MOST_CLASSES:,} different labels so far: it looks like an id or a"
             " measurement, not like a class; name another column with --label"
         )
 
@@ -116,11 +115,8 @@ def _too_many_categories(name: str, met: set[str]) -> Finding:
 
 def _numbers(values: pa.Array, name: str, place: Place, findings: list[Finding]) -> NDArray[np.float32]:
     """float32 (B,), NaN where there is no value. What is infinite, or no number, is a finding."""
-    if is_text(values.type):
-        values, wrong = parse_numbers(values, f"column {name}")
-        findings += _not_numbers(wrong, name, place)
-    narrow = pc.cast(values, pa.float32(), safe=False)
-    numbers: NDArray[np.float32] = narrow.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    numbers, wrong = to_numbers(values)
+    findings += _not_numbers(wrong, name, place)
     findings += _infinite(numbers, name, place)
     return numbers
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from distillery.data.chunks import Encoded
-from distillery.errors import DataError
 
 # What Arrow parses as a number; infinity is one, so that it is told by its row and the column is not text.
 NUMBER = r"^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?|[nN][aA][nN])$"
+MISSING = ("", "NA", "NaN", "nan", "null", "NULL")  # as cells of a CSV
 WHOLE = 2.0**63  # floats up to here are written as whole numbers where they are such
 
 
@@ -33,10 +34,27 @@ def are_numbers(text: pa.Array) -> bool:
     return True
 
 
-def parse_numbers(text: pa.Array, what: str) -> tuple[pa.Array, dict[int, str]]:
+def cells(text: pa.Array) -> pa.Array:
+    """What the cells of a CSV hold: white space around it does not count; null where it says nothing."""
+    trimmed = pc.utf8_trim_whitespace(text)
+    return pc.if_else(pc.is_in(trimmed, pa.array(MISSING)), None, trimmed)
+
+
+def to_numbers(values: pa.Array) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """float32 (B,), NaN where there is no value; and text that is no number, by its row, which is NaN too.
+
+    What float32 does not hold is infinite.
+    """
+    wrong: dict[int, str] = {}
+    if is_text(values.type):
+        values, wrong = parse_numbers(values)
+    numbers: NDArray[np.float32] = pc.cast(values, pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers.astype(np.float32, copy=False), wrong
+
+
+def parse_numbers(text: pa.Array) -> tuple[pa.Array, dict[int, str]]:
     """Text as float64, empty as null; and what is no number, by its row, which is null too."""
-    plain = text.dictionary_decode() if pa.types.is_dictionary(text.type) else text
-    _require_utf8(plain, what)
+    plain = text.dictionary_decode() if pa.types.is_dictionary(text.type) else _usual(text)
     trimmed = pc.utf8_trim_whitespace(plain)
     full = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     if are_numbers(full):
@@ -47,20 +65,26 @@ def parse_numbers(text: pa.Array, what: str) -> tuple[pa.Array, dict[int, str]]:
     return pc.cast(pc.if_else(good, full, None), pa.float64()), wrong
 
 
-def encode(values: pa.Array, what: str) -> Encoded:
+def encode(values: pa.Array) -> Encoded:
     """Values as names: text as it is, whole numbers by their digits. Null, NaN and empty text have none.
 
-    Only names that some row has are listed. Raises DataError where text is not UTF-8.
+    Only names that some row has are listed.
     """
-    coded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
+    coded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(_usual(values))
     indices = pc.fill_null(pc.cast(coded.indices, pa.int64()), -1).to_numpy(zero_copy_only=False)
     used, inverse = np.unique(indices, return_inverse=True)
     entries = coded.dictionary.take(pa.array(used[used >= 0]))
-    _require_utf8(entries, what)
     texts = [None] * int((used < 0).sum()) + [_name(value) for value in entries.to_pylist()]
     places: dict[str, int] = {}
     codes = [-1 if not text else places.setdefault(text, len(places)) for text in texts]
     return Encoded(np.array(codes, np.int32)[inverse], tuple(places))
+
+
+def _usual(values: pa.Array) -> pa.Array:
+    """Most of what Arrow computes, it does not on these two types."""
+    if pa.types.is_float16(values.type):
+        return pc.cast(values, pa.float32())
+    return pc.cast(values, pa.string()) if pa.types.is_string_view(values.type) else values
 
 
 def _name(value: Any) -> str | None:
@@ -77,11 +101,3 @@ def _name(value: Any) -> str | None:
         return None
     whole = abs(number) < WHOLE and number.is_integer()
     return str(int(number)) if whole else str(value)
-
-
-def _require_utf8(values: pa.Array, what: str) -> None:
-    """Parquet does not check its text."""
-    try:
-        values.validate(full=True)
-    except pa.ArrowInvalid:
-        raise DataError(f"{what} holds text that is not UTF-8: save it anew") from None

@@ -143,7 +143,7 @@ def test_counts_and_shapes_that_differ_are_told_at_once(folder):
     (folder / NAMES[1]).write_bytes(idx(np.array([0, 1, 2])))
     (folder / NAMES[2]).write_bytes(idx(images(4, 5, 5)))
     assert faults(folder) == (
-        "train: 6 images but 3 labels",
+        "train: 6 images in train-images-idx3-ubyte but 3 labels in train-labels-idx1-ubyte",
         "train images are (3, 2), t10k images are (5, 5)",
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from distillery.data.chunks import ColumnNames
 from distillery.data.form import Column, Table
-from distillery.data.readers import limits, npz
+from distillery.data.readers import limits, npz, tables
 
 
 @pytest.fixture
@@ -126,6 +126,12 @@ def test_archives_of_one_kind_are_read_together(save, read, scans):
     source = read(folder)
     assert source.labels == ["1"] * 4 + ["0"] * 2
     assert source.tested == [False] * 4 + [True] * 2
+
+
+def test_labels_with_too_many_names_are_refused(save, refused, scans, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_CLASSES", 3)
+    assert "rows.npz: y has more than 3 different labels" in refused(save(x=scans(5), y=np.arange(5)))
+    assert "rows.npz x row 4: column label has more" in refused(save(x=np.zeros((5, 2)), y=np.arange(5)))
 
 
 def test_an_array_that_is_not_read_is_a_warning(save, read, scans):
