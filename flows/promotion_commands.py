@@ -42,7 +42,7 @@ def promote(
 ) -> None:
     """Make a challenger champion, if the gates pass it on test rows that neither model has seen.
 
-    Exit 3: refused or undecided, nothing moved. Exit 5: the champion changed meanwhile; it must be judged anew.
+    Exit 3: refused or undecided. Exit 5: the champion changed meanwhile, judge anew. Nothing moved then.
     """
     request = request_of(project, params, settings)
     from flows.terminal import Terminal

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from distillery.verdict import Outcome, Verdict
 from flows.tables import console
-from tasks.promoting import Promotion
+
+if TYPE_CHECKING:
+    from tasks.promoting import Promotion  # which reads rows, and a history does not
 
 STYLES = {Outcome.PASSED: "green", Outcome.REFUSED: "red", Outcome.UNDECIDED: "yellow"}
 SHORT = 12
