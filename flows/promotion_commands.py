@@ -117,10 +117,9 @@ def rollback(
         print_json(done.to_json())
     else:
         event = done.link.event
-        typer.echo(
-            f"version {event.version} is champion again, in place of {event.previous}: "
-            f"its file is what was registered, and {done.rows} recorded rows are predicted as they were"
-        )
+        ran = f", and {done.rows} recorded rows are predicted as they were" if done.rows else ""
+        said = f"version {event.version} is champion again, in place of {event.previous}"
+        typer.echo(f"{said}: its file is what was registered{ran}")
 
 
 @told
