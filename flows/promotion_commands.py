@@ -27,6 +27,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what the gates
 Force = Annotated[
     bool, typer.Option("--force", help="Against the gates: needs --reason, and is marked for ever.")
 ]
+Approve = Annotated[
+    bool,
+    typer.Option("--approve", help="Finish what waits as `candidate` (promotion.approval: manual)."),
+]
 
 
 @told
@@ -35,6 +39,7 @@ def promote(
     reason: Reason = "",
     dry_run: DryRun = False,
     force: Force = False,
+    approve: Approve = False,
     project: Project = None,
     params: ParamsFile = None,
     settings: Settings = None,
@@ -49,7 +54,7 @@ def promote(
     from tasks.promoting import Asked
     from tasks.promoting import promote as promote_version
 
-    asked = Asked(version, reason, dry_run, force)
+    asked = Asked(version, reason, dry_run, force, approve)
     done = promote_version(request.project, request.params, asked, Terminal().say)
     if as_json:
         print_json(done.to_json())

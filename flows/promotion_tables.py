@@ -34,6 +34,9 @@ def print_promotion(done: Promotion) -> None:
     """The verdict, and what became of it."""
     if done.verdict is not None:
         print_verdict(done.verdict)
+    if done.waits:
+        said = f"version {done.version} waits as candidate: `distillery promote --approve` makes it champion"
+        console().print(said, markup=False)
     if done.link is None:
         return
     forced = ", forced" if done.link.event.forced else ""

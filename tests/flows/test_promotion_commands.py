@@ -98,6 +98,16 @@ def test_what_did_not_pass_exits_3_with_the_table_and_the_gates_that_stopped_it(
     assert (as_json.exit_code, json.loads(as_json.stdout)["promoted"]) == (3, False)
 
 
+def test_what_waits_for_approval_is_told_and_is_no_failure(run, stands):
+    asked = stands(
+        "tasks.promoting.promote", Promotion("6", "3", verdict_of(Outcome.PASSED), None, waits=True)
+    )
+    done = run("promote", "--approve")
+    assert done.exit_code == 0
+    assert "version 6 waits as candidate: `distillery promote --approve` makes it champion" in done.stdout
+    assert asked[0][2].approve
+
+
 def test_a_forced_promotion_is_told_so_and_one_that_lost_exits_5(run, stands):
     stands("tasks.promoting.promote", Promotion("6", "3", None, link_of(Kind.FORCED)))
     done = run("promote", "--force", "--reason", "now")

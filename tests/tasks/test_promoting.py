@@ -134,6 +134,39 @@ def test_what_is_champion_or_not_there_is_said(champions, params, gates, project
         ask(champions, params, "99")
 
 
+@pytest.fixture
+def manual(params):
+    return params.model_copy(update={"promotion": params.promotion.model_copy(update={"approval": "manual"})})
+
+
+def test_with_manual_approval_what_passed_waits_and_is_judged_anew_when_it_is_approved(
+    champions, manual, gates
+):
+    with pytest.raises(ProjectError, match="no version or alias 'candidate'"):
+        ask(champions, manual, approve=True)
+    done = ask(champions, manual)
+    assert (done.waits, done.link, champion(champions, manual)) == (True, None, "3")
+    gates["outcome"] = Outcome.REFUSED
+    assert ask(champions, manual, approve=True).link is None
+    gates["outcome"] = Outcome.PASSED
+    approved = ask(champions, manual, approve=True, reason="seen by two")
+    assert (approved.waits, approved.link.event.kind) == (False, Kind.PROMOTED)
+    assert champion(champions, manual) == "6"
+    assert gates["asked"] == [("3", "6")] * 3
+
+
+def test_what_did_not_pass_does_not_wait_and_what_is_forced_neither(champions, manual, gates):
+    gates["outcome"] = Outcome.UNDECIDED
+    assert ask(champions, manual).waits is False
+    assert ask(champions, manual, force=True, reason="now").link.event.forced
+
+
+def test_a_candidate_that_does_not_read_back_is_said(champions, manual, gates, monkeypatch):
+    monkeypatch.setattr(Registry, "set_alias", lambda *_: None)
+    with pytest.raises(Busy, match="version 6 was made candidate, but version None reads back"):
+        ask(champions, manual)
+
+
 def test_without_a_registry_it_says_what_makes_one(project, params, gates):
     with pytest.raises(ProjectError, match="holds no version yet"):
         ask(project, params)
