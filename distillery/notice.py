@@ -16,6 +16,7 @@ class Event(StrEnum):
     """What became of a retraining."""
 
     PROMOTED = "promoted"
+    WAITING = "waiting"  # for a person's approval
     REFUSED = "refused"
     FAILED = "failed"
     SKIPPED = "skipped"

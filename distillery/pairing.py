@@ -33,16 +33,10 @@ LAUNCH = "import sys; sys.path.append(sys.argv.pop(1)); from distillery import p
 
 def takes(content: bytes, rows: Rows) -> str | None:
     """In words, why a file cannot run these rows; None where it can."""
-    session = open_session(content)
-    if isinstance(rows.form, Shape):
-        wanted = [rows.form.height, rows.form.width, rows.form.channels]
-        first = session.get_inputs()[0]
-        if columns_of(session) or list(first.shape[1:]) != wanted:
-            return f"it takes rows of {first.shape[1:]}, and the data's are {wanted}"
-        return None
-    if columns_of(session) != column_names(rows.form):
-        return f"it takes the columns {columns_of(session)}, and the data's are {column_names(rows.form)}"
-    return None
+    session, form = open_session(content), rows.form
+    own: object = columns_of(session) or list(session.get_inputs()[0].shape[1:])
+    wanted = [form.height, form.width, form.channels] if isinstance(form, Shape) else column_names(form)
+    return None if own == wanted else f"it takes rows of {own}, and the data's are of {wanted}"
 
 
 def predicted(content: bytes, rows: Rows, positions: NDArray[np.intp]) -> tuple[Codes, NDArray[np.float32]]:

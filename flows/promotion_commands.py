@@ -27,6 +27,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what the gates
 Force = Annotated[
     bool, typer.Option("--force", help="Against the gates: needs --reason, and is marked for ever.")
 ]
+Approve = Annotated[
+    bool,
+    typer.Option("--approve", help="Finish what waits as `candidate` (promotion.approval: manual)."),
+]
 
 
 @told
@@ -35,6 +39,7 @@ def promote(
     reason: Reason = "",
     dry_run: DryRun = False,
     force: Force = False,
+    approve: Approve = False,
     project: Project = None,
     params: ParamsFile = None,
     settings: Settings = None,
@@ -42,14 +47,14 @@ def promote(
 ) -> None:
     """Make a challenger champion, if the gates pass it on test rows that neither model has seen.
 
-    Exit 3: refused or undecided, nothing moved. Exit 5: the champion changed meanwhile: judge it anew.
+    Exit 3: refused or undecided. Exit 5: the champion changed meanwhile, judge anew. Nothing moved then.
     """
     request = request_of(project, params, settings)
     from flows.terminal import Terminal
     from tasks.promoting import Asked
     from tasks.promoting import promote as promote_version
 
-    asked = Asked(version, reason, dry_run, force)
+    asked = Asked(version, reason, dry_run, force, approve)
     done = promote_version(request.project, request.params, asked, Terminal().say)
     if as_json:
         print_json(done.to_json())
@@ -117,10 +122,9 @@ def rollback(
         print_json(done.to_json())
     else:
         event = done.link.event
-        typer.echo(
-            f"version {event.version} is champion again, in place of {event.previous}: "
-            f"its file is what was registered, and {done.rows} recorded rows are predicted as they were"
-        )
+        ran = f", and {done.rows} recorded rows are predicted as they were" if done.rows else ""
+        said = f"version {event.version} is champion again, in place of {event.previous}"
+        typer.echo(f"{said}: its file is what was registered{ran}")
 
 
 @told

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from distillery.verdict import Outcome, Verdict
 from flows.tables import console
-from tasks.promoting import Promotion
+
+if TYPE_CHECKING:
+    from tasks.promoting import Promotion  # which reads rows, and a history does not
 
 STYLES = {Outcome.PASSED: "green", Outcome.REFUSED: "red", Outcome.UNDECIDED: "yellow"}
 SHORT = 12
@@ -37,6 +39,9 @@ def print_promotion(done: Promotion) -> None:
     """The verdict, and what became of it."""
     if done.verdict is not None:
         print_verdict(done.verdict)
+    if done.waits:
+        said = f"version {done.version} waits as candidate: `distillery promote --approve` makes it champion"
+        console().print(said, markup=False)
     if done.link is None:
         return
     forced = ", forced" if done.link.event.forced else ""

@@ -129,6 +129,9 @@ def _told(done: Promotion, before: str) -> Update:
     if done.link is not None:
         said = f"version {done.version} is champion, in place of {before}"
         return Update(Event.PROMOTED, said, (), done.version, done.version, told)
+    if done.waits:
+        said = f"version {done.version} passed, and waits for approval: `distillery promote --approve`"
+        return Update(Event.WAITING, said, (), done.version, before, told)
     failing = ", ".join(verdict.failing) if verdict else "not judged"
     said = f"version {done.version} does not take the place of {before}: {failing}"
     return Update(Event.REFUSED, said, (), done.version, before, told)

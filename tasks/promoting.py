@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from distillery.errors import ProjectError, Refused, UserMistake
+from distillery.errors import Busy, ProjectError, Refused, UserMistake
 from distillery.history import Kind, Link
 from distillery.params.project import Params
 from distillery.verdict import Outcome, Verdict
@@ -17,15 +17,18 @@ from tasks.records import Version
 from tasks.registering import find_version
 from tasks.tracking import Registry, open_registry
 
+CANDIDATE = "candidate"
+
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of `promote`. `version` None: the challenger of the last run."""
+    """What was asked of `promote`. `version` None: the last run's challenger, or what waits for approval."""
 
     version: str | None
     reason: str
     dry_run: bool = False
     force: bool = False
+    approve: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Promotion:
     champion: str | None  # until then
     verdict: Verdict | None
     link: Link | None
+    waits: bool = False  # for approval
 
     def to_json(self) -> dict[str, Any]:
         """The object that `promote --json` prints."""
@@ -44,6 +48,7 @@ class Promotion:
             "version": self.version,
             "previous": self.champion,
             "promoted": self.link is not None,
+            "waits": self.waits,
             "forced": self.link is not None and self.link.event.forced,
             "event": head.number if head else None,
             "digest": head.digest if head else None,
@@ -54,6 +59,7 @@ class Promotion:
 def promote(project: Path, params: Params, asked: Asked, say: Say) -> Promotion:
     """Judge a version against the champion, and make it champion where it passed or is forced.
 
+    Where the params ask for approval, what passed waits as `candidate` until it is asked with `approve`.
     ProjectError where there is nothing to promote; Busy where the champion changed meanwhile; Refused where a
     forced version's file is not what was registered.
     """
@@ -63,16 +69,21 @@ def promote(project: Path, params: Params, asked: Asked, say: Say) -> Promotion:
         if not registry.exists:
             raise ProjectError(f"{registry} holds no version yet: `distillery run` registers some")
         standing = settle(registry, say)
-        challenger = _challenger(registry, standing, asked.version)
+        wanted = CANDIDATE if asked.approve and asked.version is None else asked.version
+        challenger = _challenger(registry, standing, wanted)
         champion = find_version(registry, standing.champion) if standing.champion else None
         verdict = _judged(project, params, registry, champion, challenger, asked, say)
         kind = _kind(verdict, asked)
-        link = None
-        if kind is not None and not asked.dry_run:
-            if kind is Kind.FORCED:
-                _require_sound(registry, challenger)
-            link = crown(registry, standing, Move(kind, challenger, asked.reason, verdict))
-    return Promotion(challenger.number, standing.champion, verdict, link)
+        before = Promotion(challenger.number, standing.champion, verdict, None)
+        if kind is None or asked.dry_run:
+            return before
+        if kind is Kind.PROMOTED and params.promotion.approval == "manual" and not asked.approve:
+            _nominate(registry, challenger)
+            return replace(before, waits=True)
+        if kind is Kind.FORCED:
+            _require_sound(registry, challenger)
+        link = crown(registry, standing, Move(kind, challenger, asked.reason, verdict))
+        return replace(before, link=link)
 
 
 def compare(project: Path, params: Params, first: str, second: str) -> Verdict:
@@ -101,6 +112,15 @@ def _challenger(registry: Registry, standing: Standing, wanted: str | None) -> V
     if version.number == standing.champion:
         raise ProjectError(f"version {version.number} is the champion already")
     return version
+
+
+def _nominate(registry: Registry, version: Version) -> None:
+    """Let it wait. Approval judges it anew: the champion, or the data, may be others by then."""
+    registry.set_alias(CANDIDATE, version.number)
+    now = registry.aliases().get(CANDIDATE)
+    if now != version.number:
+        said = f"version {version.number} was made {CANDIDATE}, but version {now} reads back"
+        raise Busy(f"{registry}: {said}: another is changing the registry; run again when it has finished")
 
 
 def _judged(

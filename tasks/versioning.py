@@ -29,8 +29,8 @@ from distillery.artifacts import write_json, written_beside
 from distillery.errors import Busy, DataError, DiskError, DistilleryError, ProjectError
 from tasks.object_store import ObjectStore
 from tasks.pointers import file_md5s, matches_pin, pointer_file, stored_in_cache
-from tasks.remote_config import Remote, configured_remotes
 from tasks.registry_store import without_credentials
+from tasks.remote_config import Remote, configured_remotes
 from tasks.repository import init_git
 
 for _name in ("dvc", "dvc_data", "dvc_objects", "scmrepo"):

@@ -28,7 +28,9 @@ def test_an_identity_is_the_file_the_data_and_the_params_and_nothing_else():
     assert run(first).identity(variant(digest="other")) != identity
 
 
-def test_budget_and_registry_shape_no_file_and_the_seed_does(params):
+def test_budget_promotion_and_registry_shape_no_file_and_the_seed_does(params):
+    strict = params.promotion.accuracy.model_copy(update={"margin": 0.1})
+    assert params_digest(changed(params, "promotion", accuracy=strict)) == params_digest(params)
     assert params_digest(changed(params, "budget", max_bytes=1)) == params_digest(params)
     assert params_digest(changed(params, "registry", name="other")) == params_digest(params)
     assert params_digest(changed(params, "runtime", seed=1)) != params_digest(params)
