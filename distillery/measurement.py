@@ -81,7 +81,7 @@ def count_weights(content: bytes) -> int:
 
 def _probe(model: Path, feed: Feed) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile(suffix=".npz") as file:
-        np.savez(file, **_plain(feed))
+        np.savez(file, **plain(feed))
         file.flush()
         command = [sys.executable, "-I", str(probe.__file__), str(model), file.name]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
@@ -91,6 +91,6 @@ def _probe(model: Path, feed: Feed) -> dict[str, Any]:
     return result
 
 
-def _plain(feed: Feed) -> dict[str, Any]:
+def plain(feed: Feed) -> dict[str, Any]:
     """Names as text of a fixed width, which needs no pickle."""
     return {name: array.astype(np.str_) if array.dtype == object else array for name, array in feed.items()}

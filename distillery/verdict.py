@@ -50,6 +50,11 @@ class Verdict:
         return next((outcome for outcome in worst_first if outcome in outcomes), Outcome.PASSED)
 
     @property
+    def failing(self) -> list[str]:
+        """The gates that stop it, by name."""
+        return [gate.gate for gate in self.gates if gate.blocks and gate.outcome is not Outcome.PASSED]
+
+    @property
     def digest(self) -> str:
         """SHA-256 of every gate's numbers; what the history keeps of them."""
         return digest_json(self.to_json())

@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from flows import export_commands, report_commands, version_commands
+from flows import (
+    export_commands,
+    promotion_commands,
+    report_commands,
+    schedule_commands,
+    version_commands,
+)
 from flows.data_commands import data
 from flows.options import (
     AsJson,
@@ -165,7 +171,13 @@ app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
 app.command()(report_commands.report)
 app.command()(export_commands.export)
+app.command()(promotion_commands.promote)
+app.command()(promotion_commands.rollback)
+app.command()(promotion_commands.history)
+app.command()(promotion_commands.compare)
 app.command(hidden=True)(version_commands.agree)
+app.command()(schedule_commands.retrain)
+app.command()(schedule_commands.serve)
 
 
 def main() -> None:

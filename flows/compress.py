@@ -18,6 +18,7 @@ from tasks.steps import (
     prune_student,
     quantize_student,
     register_model,
+    remember_champion,
     train_control,
     train_teacher,
     write_report,
@@ -47,6 +48,8 @@ def compress(params: Params) -> Compressed:
     require_readable(data, params)
     teacher = train_teacher(data, augment, params.teacher, runtime)
     targets = label_with_teacher(data, teacher, augment, runtime)
+    if params.retrain.remember.model:
+        targets = remember_champion(data, targets, augment, distill, params.retrain.remember, runtime)
     student = distill_student(data, targets, augment, params.student, distill, runtime)
     control = train_control(data, augment, params.student, distill.training, runtime)
 

@@ -21,16 +21,19 @@ from distillery.artifacts import digest_file, files_below, write_atomically, wri
 from distillery.machine import cpu_features, cpu_model, gpu_models
 from distillery.params.project import Params
 from tasks.environment import numeric_variables
+from tasks.knowledge import recall
 from tasks.origins import DataOrigin
 from tasks.repository import POINTERS
 
 PACKAGES = ("distillery", "flows", "tasks")
 BESIDE = ("pyproject.toml", "constraints.txt", "README.md")
 SOURCE, PARAMS, ENVIRONMENT, DATA = "source.tar", "params.yaml", "environment.json", "data.json"
+KNOWLEDGE = "knowledge-"  # and the SHA-256 of an earlier model that the run learned from
+SMOKE, LOGITS = "smoke.npz", "logits.npy"  # recorded rows with predictions, and where these are from
 
 
 def write_bundle(project: Path, params: Params, origin: DataOrigin, into: Path) -> dict[str, str]:
-    """Write the bundle's files into an empty folder; returns their SHA-256 by name.
+    """Write the bundle's files beside what there is; returns the SHA-256 of them all, by name.
 
     What data.dvc and models.dvc pin belongs to it where the rows were the project's own.
     """
@@ -39,6 +42,8 @@ def write_bundle(project: Path, params: Params, origin: DataOrigin, into: Path) 
     write_atomically(into / PARAMS, text.encode())
     write_json(into / ENVIRONMENT, describe_environment())
     write_json(into / DATA, origin.to_json())
+    if model := params.retrain.remember.model:
+        write_atomically(into / f"{KNOWLEDGE}{model}", recall(project, model))
     for pointer in POINTERS if origin.md5 else ():
         if (project / pointer).is_file():
             shutil.copyfile(project / pointer, into / pointer)

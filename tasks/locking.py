@@ -14,21 +14,22 @@ from pathlib import Path
 from distillery.errors import Busy
 
 LOCK = Path(".distillery/lock")
+RETRAIN = Path(".distillery/retrain-lock")  # held for longer: a retraining looks, runs and judges
 
 
 @contextmanager
-def project_lock(project: Path, wait: bool, tell: Callable[[str], None]) -> Iterator[None]:
+def project_lock(project: Path, wait: bool, tell: Callable[[str], None], lock: Path = LOCK) -> Iterator[None]:
     """Hold the project. While another run does, wait and `tell` who it is; Busy if `wait` is false.
 
     The descriptor is not inherited, so a child that outlives us does not hold the lock. It is unlocked before
     it is closed, because a child that is just being started has it for a moment more.
     """
-    file = project / LOCK
+    file = project / lock
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if not _locked(descriptor):
-            held = f"{project} is held by {holder(project) or 'another run'}"
+            held = f"{project} is held by {holder(project, lock) or 'another run'}"
             if not wait:
                 raise Busy(f"{held}; wait for it to end, or run without --no-wait to wait")
             tell(f"{held}; waiting for it to end")
@@ -43,10 +44,10 @@ def project_lock(project: Path, wait: bool, tell: Callable[[str], None]) -> Iter
         os.close(descriptor)
 
 
-def holder(project: Path) -> str | None:
+def holder(project: Path, lock: Path = LOCK) -> str | None:
     """Who the lock file says holds the project, in words; None where it does not say."""
     try:
-        told = json.loads((project / LOCK).read_text(encoding="utf-8"))
+        told = json.loads((project / lock).read_text(encoding="utf-8"))
         return f"process {told['pid']} ({told['command']}) since {told['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,7 +8,8 @@ of its own formats. This is the contract, which every later change of the code m
 3. `agree FIRST SECOND --json --project DIR` prints how two files' predictions compare on DIR's test rows:
    {"rows", "share", "largest_logit_difference"}. It is asked only where the bytes differ.
 
-DIR has params.yaml, the code in `source/`, and `data/` or, in `data-source/`, files of a source elsewhere.
+DIR has params.yaml, the code in `source/`, and `data/` or, in `data-source/`, files of a source elsewhere;
+earlier models that the params name by their SHA-256 are `.distillery/knowledge/SHA256`.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from distillery.errors import DistilleryError, ProjectError
 from distillery.machine import has_cuda
 from distillery.params.budget import RegistryParams
 from distillery.rebuild import Agreement
-from tasks.bundle import DATA, ENVIRONMENT, PARAMS, SOURCE
+from tasks.bundle import DATA, ENVIRONMENT, KNOWLEDGE, PARAMS, SOURCE
 from tasks.environment import NUMERIC
+from tasks.knowledge import keep
 from tasks.origins import DataOrigin
 from tasks.recalling import Recalled
 from tasks.registering import FetchedModel, fetch_model, list_models
@@ -111,6 +113,9 @@ def lay_out(recalled: Recalled, project: Path, folder: Path) -> tuple[Scratch, l
         origin = DataOrigin.from_json(json.loads(recalled.bundle[DATA]))
         said = _restore_data(origin, project, folder)
         unpack(recalled.bundle[SOURCE], folder / CODE)
+        for name in recalled.bundle:
+            if name.startswith(KNOWLEDGE):
+                keep(folder, recalled.bundle[name])
         tree = _params(yaml.safe_load(recalled.bundle[PARAMS]), origin)
         write_atomically(folder / PARAMS, yaml.safe_dump(tree, sort_keys=False).encode())
         init_git(folder)  # of its own: else it would be part of a repository that it may lie in

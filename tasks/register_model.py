@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from distillery.artifacts import read_json, scratch_folder, write_json
+from distillery.artifacts import read_json, scratch_folder, write_atomically, write_json
+from distillery.data.arrays import mapped
 from distillery.data.locate import holds
+from distillery.data.rows import load_rows
 from distillery.params.project import Params
-from tasks.bundle import write_bundle
+from distillery.smoke import record_smoke
+from tasks.bundle import LOGITS, SMOKE, write_bundle
 from tasks.environment import STATE
 from tasks.origins import find_origin
 from tasks.records import (
@@ -58,6 +61,8 @@ def register_model(
     if own and verdict["chosen"] is not None:
         keep_models(work.project, _kept(RunRecord(variants, verdict["chosen"], facts), schema, verdict))
     with scratch_folder(work.project / STATE) as bundle:
+        logits = {name: mapped(evaluations[name] / LOGITS) for name in models if name != TEACHER}
+        write_atomically(bundle / SMOKE, record_smoke(load_rows(data), logits))
         facts |= describe_bundle(write_bundle(work.project, params, origin, bundle))
         record = RunRecord(variants, verdict["chosen"], facts)
         registration = register(work.project, params.registry, record, bundle)

@@ -6,6 +6,7 @@ is resumed, finishes what is missing, and does nothing twice.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 from distillery.artifacts import digest_bytes
 from distillery.errors import Busy, DistilleryError, ProjectError
+from distillery.history import Kind
 from distillery.params.budget import RegistryParams
+from tasks.champion import Move, Say, crown, settle
 from tasks.records import TEACHER, RunRecord, VariantRecord, Version, listed
 from tasks.registry_store import without_credentials
 from tasks.tracking import Registry, open_registry
@@ -43,7 +46,14 @@ class FetchedModel:
     tags: Mapping[str, str]
 
 
-def register(project: Path, params: RegistryParams, record: RunRecord, bundle: Path) -> Registration:
+def tell_person(sentence: str) -> None:
+    """On standard error, where no one else listens."""
+    sys.stderr.write(f"{sentence}\n")
+
+
+def register(
+    project: Path, params: RegistryParams, record: RunRecord, bundle: Path, say: Say = tell_person
+) -> Registration:
     """Every compressed variant as a version, once for ever; then the alias of the chosen one."""
     with open_registry(project, params) as registry:
         experiment = registry.make()
@@ -63,8 +73,9 @@ def register(project: Path, params: RegistryParams, record: RunRecord, bundle: P
             versions[name] = known[identity]
         chosen = None
         if record.chosen in versions:
-            number = versions[record.chosen].number
-            chosen = {"name": record.chosen, "version": number, "alias": give_alias(registry, number)}
+            version = versions[record.chosen]
+            alias = give_alias(registry, version, say)
+            chosen = {"name": record.chosen, "version": version.number, "alias": alias}
         registry.finish(run_id)
     numbers = {name: version.number for name, version in versions.items()}
     own = {version.number for version in versions.values() if version.run_id == run_id}
@@ -92,20 +103,26 @@ def _keep(registry: Registry, version: Version, variant: VariantRecord) -> None:
             registry.tag(version, name, value)
 
 
-def give_alias(registry: Registry, number: str) -> str:
+def give_alias(registry: Registry, version: Version, say: Say) -> str:
     """`champion` where there is none, else `challenger`; nothing moves for the champion itself."""
-    aliases = registry.aliases()
-    if aliases.get("champion") == number:
+    standing = settle(registry, say)
+    if standing.champion is None:
+        try:
+            crown(registry, standing, Move(Kind.FIRST, version, "there was no champion"))
+        except Busy:  # another was first
+            standing = settle(registry, say)
+        else:
+            return "champion"
+    if standing.champion == version.number:
         return "champion"
-    alias = "challenger" if "champion" in aliases else "champion"
-    registry.set_alias(alias, number)
-    now = registry.aliases().get(alias)
-    if now != number:
+    registry.set_alias("challenger", version.number)
+    now = registry.aliases().get("challenger")
+    if now != version.number:
         raise Busy(
-            f"{registry}: version {number} was made {alias}, but version {now} reads back: "
+            f"{registry}: version {version.number} was made challenger, but version {now} reads back: "
             "another is changing the registry; run again when it has finished"
         )
-    return alias
+    return "challenger"
 
 
 def list_models(project: Path, params: RegistryParams) -> list[dict[str, Any]]:

@@ -113,7 +113,11 @@ def ensure_store(project: Path) -> str:
 
 def store_identity(project: Path, registry: RegistryParams) -> str:
     """What cache keys read: the local store's id, or another registry's address. Writes nothing."""
-    uri = tracking_uri(project, registry)
+    return identity_of(project, tracking_uri(project, registry))
+
+
+def identity_of(project: Path, uri: str) -> str:
+    """The same, of a registry whose address is known."""
     return store_id(project) or "none yet" if uri == local_uri(project) else without_credentials(uri)
 
 

@@ -122,6 +122,7 @@ SERVE = ("onnxruntime", "numpy")
 prepare_data = Step("prepare_data", ("numpy", "scikit-learn"), reads=source_files)
 train_teacher = Step("train_teacher", TORCH)
 label_with_teacher = Step("label_with_teacher", TORCH)
+remember_champion = Step("remember_champion", (*TORCH, "onnxruntime"))
 distill_student = Step("distill_student", TORCH)
 train_control = Step("train_control", TORCH)
 prune_student = Step("prune_student", TORCH)
@@ -134,7 +135,8 @@ register_model = Step("register_model", ("mlflow", "onnx"), reads=registry_store
 write_report = Step("write_report", ("matplotlib", "jinja2", "pillow"), reads=report_templates)
 
 MAKE_A_FILE = (
-    prepare_data, train_teacher, label_with_teacher, distill_student, train_control, prune_student,
+    prepare_data, train_teacher, label_with_teacher, remember_champion, distill_student, train_control,
+    prune_student,
     quantize_student, export_model,
 )  # fmt: skip
 STEPS = (

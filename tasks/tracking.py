@@ -33,6 +33,7 @@ from distillery.machine import library_version
 from distillery.params.budget import RegistryParams
 from tasks import registry_store
 from tasks.environment import STATE
+from tasks.ledger import Ledger, all_versions
 from tasks.onnx_tensors import TensorShape, graph_tensors
 from tasks.records import Stored, VariantRecord, Version
 from tasks.registry_upkeep import SERVED, attend
@@ -147,13 +148,12 @@ class Registry:
 
     def versions(self) -> list[Version]:
         """Every version of the registered model, oldest first."""
-        found, token = [], None
-        while True:
-            page = self._client.search_model_versions(f"name = '{self.name}'", page_token=token)
-            found += [_version(version) for version in page]
-            token = page.token
-            if not token:
-                return sorted(found, key=lambda version: int(version.number))
+        return [_version(version) for version in all_versions(self._client, self.name)]
+
+    @property
+    def history(self) -> Ledger:
+        """The events of its champion."""
+        return Ledger(self._client, self.name)
 
     def aliases(self) -> dict[str, str]:
         """Version number by alias."""
@@ -171,11 +171,11 @@ class Registry:
         place = self._client.get_model_version_download_uri(self.name, version.number)
         return self._download(place, FILE).get(FILE)
 
-    def read_folder(self, version: Version, name: str) -> Stored:
-        """A folder of the version's MLflow run, not checked; with no files where folder or run is gone."""
+    def read_folder(self, version: Version, name: str, only: str | None = None) -> Stored:
+        """A folder of the version's MLflow run, or one file of it, not checked; no files where it is gone."""
         try:
             place = f"{self._client.get_run(version.run_id).info.artifact_uri}/{name}"
-            return Stored(registry_store.without_credentials(place), self._download(place))
+            return Stored(registry_store.without_credentials(place), self._download(place, only))
         except MlflowException as error:
             if error.error_code != GONE:
                 raise

@@ -12,21 +12,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from dvc.exceptions import DvcException, NotDvcRepoError
-from dvc.fs import localfs
+from dvc.fs import download, localfs, parse_external_url
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.scm import SCMError
 from dvc_data.hashfile.build import build
 from dvc_data.hashfile.transfer import transfer
+from fsspec.asyn import sync
 
 from distillery.artifacts import write_json, written_beside
-from distillery.errors import Busy, DiskError, DistilleryError, ProjectError
+from distillery.errors import Busy, DataError, DiskError, DistilleryError, ProjectError
 from tasks.object_store import ObjectStore
 from tasks.pointers import file_md5s, matches_pin, pointer_file, stored_in_cache
+from tasks.registry_store import without_credentials
 from tasks.remote_config import Remote, configured_remotes
 from tasks.repository import init_git
 
@@ -132,3 +135,39 @@ def _plainly(project: Path) -> Iterator[None]:
         raise DistilleryError(
             f"DVC failed in {project}: {said}. Run `dvc doctor` there to see its setup"
         ) from error
+
+
+def describe_address(url: str) -> list[dict[str, str]]:
+    """What is at an address that DVC can import, a line a file; DataError where nothing answers there."""
+    with _addressed(url) as (fs, path):
+        found = fs.find(path, detail=True) if fs.isdir(path) else {path: fs.info(path)}
+    told = ("etag", "ETag", "checksum", "md5", "size", "mtime", "LastModified", "last_modified")
+    return [
+        {"name": name, **{key: str(info[key]) for key in told if info.get(key) is not None}}
+        for name, info in sorted(found.items())
+    ]
+
+
+def fetch_address(url: str, into: Path) -> None:
+    """Download what is at an address into a new folder; DataError where that fails."""
+    into.mkdir(parents=True)
+    with _addressed(url) as (fs, path):
+        name = PurePosixPath(urlsplit(url).path).name or "rows"
+        download(fs, path, str(into if fs.isdir(path) else into / name))
+
+
+@contextmanager
+def _addressed(url: str) -> Iterator[tuple[Any, str]]:
+    """The file system of an address and the path there; what it raises is said with the address."""
+    try:
+        fs, path = parse_external_url(url)
+        try:
+            yield fs, path
+        finally:
+            session = getattr(fs.fs, "_session", None)  # of HTTP, which nobody else closes
+            if session is not None:
+                sync(fs.fs.loop, session.close)
+    except Exception as error:  # every kind has errors of its own
+        shown = without_credentials(url)
+        said = " ".join(f"{type(error).__name__}: {error}".replace(url, shown).split())[:300]
+        raise DataError(f"{shown} cannot be read: {said}") from None

@@ -12,7 +12,7 @@ from distillery.data.arrays import ArrayWriter, steps
 from distillery.data.canonical import Canonical, digest_data
 from distillery.data.naming import Groups, digest_all, group_rows, name_rows
 from distillery.data.rows import ROW_ID, Split
-from distillery.data.splits import Versions, assign_splits, choose_calibration
+from distillery.data.splits import Versions, assign_splits, choose_calibration, replay_earlier, require_all
 from distillery.params.data import DataParams
 
 
@@ -23,7 +23,8 @@ def prepare(data: Canonical, params: DataParams, into: Path) -> None:
     """
     schema = data.schema
     groups = group_rows(digest_all(data, into), into)
-    codes = _splits(data, params, groups, into)
+    codes = replay_earlier(groups, _codes(data, params, groups, into), _versions(data), params)
+    require_all(codes, data.labels, schema.classes, own_test=data.tested is not None)
     calibration = choose_calibration(groups, codes, params.calibration, params.split_seed)
     copy_features(data, into / "features.npy")
     np.save(into / "labels.npy", data.labels, allow_pickle=False)
@@ -40,6 +41,7 @@ def prepare(data: Canonical, params: DataParams, into: Path) -> None:
             "counts": counts | {"calibration": int(calibration.sum())},
             "data_digest": digest_data(data),  # of the bytes that were read, whatever the schema says
             "form": schema.form.model_dump(mode="json"),
+            "version_rows": [version.rows for version in schema.versions],
             "warnings": list(schema.versions[-1].warnings),
         },
     )
@@ -47,12 +49,20 @@ def prepare(data: Canonical, params: DataParams, into: Path) -> None:
 
 def check_splits(data: Canonical, params: DataParams, scratch: Path) -> None:
     """Raises where a class has too few rows to be in every split; only scratch files are written."""
-    _splits(data, params, group_rows(digest_all(data, scratch), scratch), scratch)
+    assign(data, params, scratch)
 
 
-def _splits(data: Canonical, params: DataParams, groups: Groups, scratch: Path) -> NDArray[np.uint8]:
-    versions = Versions(tuple(version.rows for version in data.schema.versions), data.tested)
-    return assign_splits(groups, data.labels, data.schema.classes, versions, params, scratch)
+def assign(data: Canonical, params: DataParams, scratch: Path) -> NDArray[np.uint8]:
+    """The split that every row (N,) has for ever, as codes; raises as `check_splits` does."""
+    return _codes(data, params, group_rows(digest_all(data, scratch), scratch), scratch)
+
+
+def _codes(data: Canonical, params: DataParams, groups: Groups, scratch: Path) -> NDArray[np.uint8]:
+    return assign_splits(groups, data.labels, data.schema.classes, _versions(data), params, scratch)
+
+
+def _versions(data: Canonical) -> Versions:
+    return Versions(tuple(version.rows for version in data.schema.versions), data.tested)
 
 
 def copy_features(data: Canonical, file: Path) -> None:

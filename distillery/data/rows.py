@@ -42,10 +42,15 @@ class Rows:
     classes: tuple[str, ...]
     form: Form
     data_digest: str
+    version_rows: tuple[int, ...]  # how many each data version brought, in the order of the rows
 
     def where(self, split: Split) -> NDArray[np.intp]:
         """Positions of a split's rows, ascending."""
         return np.flatnonzero(self.splits == split)
+
+    def versions(self, positions: NDArray[np.intp]) -> NDArray[np.int64]:
+        """The number of the data version that brought each of these rows, from 1."""
+        return np.searchsorted(np.cumsum(self.version_rows), positions, side="right") + 1
 
 
 def row_names(ids: RowIds) -> list[str]:
@@ -65,6 +70,7 @@ def load_rows(folder: Path) -> Rows:
         classes=tuple(schema["classes"]),
         form=read_form(schema["form"]),
         data_digest=str(schema["data_digest"]),
+        version_rows=tuple(schema["version_rows"]),
     )
 
 

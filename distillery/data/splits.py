@@ -136,6 +136,18 @@ def assign_splits(
     return splits.codes
 
 
+def replay_earlier(groups: Groups, codes: Codes, versions: Versions, data: DataParams) -> Codes:
+    """Of the train rows of all versions but the newest, keep the share `data.replay`; leave the others out.
+
+    The row's own digest decides, so equal rows stay together and a lower share keeps a subset.
+    """
+    kept, earlier = codes.copy(), sum(versions.rows[:-1])
+    for step in steps(earlier, ROW_BYTES):
+        chance = seeded_order(groups.digests[step], data.split_seed + 2) / 2.0**64
+        kept[step][(codes[step] == Split.TRAIN) & (chance >= data.replay)] = Split.LEFT_OUT
+    return kept
+
+
 def require_all(codes: Codes, labels: Labels, classes: tuple[str, ...], *, own_test: bool) -> None:
     """Every class must be in train and validation, and in test where it was not a source that chose it."""
     needed = (Split.TRAIN, Split.VALIDATION) if own_test else (Split.TRAIN, Split.VALIDATION, Split.TEST)

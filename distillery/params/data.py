@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from distillery.params.base import Block, Count
+from distillery.params.base import Block, Count, Share
 
 SplitShare = Annotated[float, Field(gt=0, lt=0.9)]
 
@@ -21,6 +21,7 @@ class DataParams(Block):
     test: SplitShare
     calibration: Count
     split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    replay: Share  # of the train rows of earlier versions: the others are left out
 
     @model_validator(mode="after")
     def _path_belongs_to_a_folder_source(self) -> DataParams:

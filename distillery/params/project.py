@@ -19,6 +19,7 @@ from distillery.params.distill import DistillParams
 from distillery.params.promotion import PromotionParams
 from distillery.params.prune import PruneParams
 from distillery.params.quantize import QuantizeParams
+from distillery.params.retrain import RetrainParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
 from distillery.params.teacher import TeacherParams
@@ -44,6 +45,7 @@ class Params(Block):
     quantize: QuantizeParams
     budget: BudgetParams
     promotion: PromotionParams
+    retrain: RetrainParams
     registry: RegistryParams
     runtime: RuntimeParams
 

@@ -99,9 +99,13 @@ Asked = (
 
 
 class PromotionParams(Block):
-    """Block `promotion`: one typed config a gate."""
+    """Block `promotion`: one typed config a gate, and whether a person has the last word.
+
+    `approval` manual: a challenger that passed waits as `candidate` for `promote --approve`.
+    """
 
     place: ClassVar[str] = "promotion"
+    approval: Literal["automatic", "manual"]
     accuracy: AccuracyGate
     macro_f1: MacroF1Gate
     per_class: GroupsGate

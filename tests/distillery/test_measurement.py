@@ -130,7 +130,7 @@ def test_a_file_that_takes_names_is_measured_by_a_process_that_unpickles_nothing
 
 def test_the_probe_reads_what_is_fed(table, tmp_path):
     feed = feeder(table.form)(table.features[:5])
-    np.savez(tmp_path / "rows.npz", **measurement._plain(feed))
+    np.savez(tmp_path / "rows.npz", **measurement.plain(feed))
     again = probe.load_feed(str(tmp_path / "rows.npz"))
     assert {name: array.dtype for name, array in again.items()} == {"input": np.float32, "categories": object}
     for name, array in feed.items():

@@ -72,7 +72,8 @@ def measured(name, made):
 
 for name in ("data", "rows", "targets"):
     (FOLDER / name).mkdir(parents=True)
-data = DataParams(source="imported", path=None, validation=0.15, test=0.2, calibration=256, split_seed=0)
+data = DataParams(source="imported", path=None, validation=0.15, test=0.2, calibration=256, split_seed=0,
+                  replay=0.5)
 augment = AugmentParams(views=1, shift=0, flip=False)
 runtime = RuntimeParams(seed=0, threads=1, precision="fp32", device="cpu")
 training = TrainingParams(

@@ -32,3 +32,8 @@ def test_the_digest_is_of_every_number():
     other = replace(first, gates=(replace(gate, numbers={"bytes": 1}),))
     assert first.digest == verdict((PASSED, True)).digest != other.digest
     assert first.to_json()["gates"][0]["outcome"] == "passed"
+
+
+def test_only_the_gates_that_stop_it_are_failing():
+    told = verdict((PASSED, True), (REFUSED, True), (REFUSED, False), (UNDECIDED, True))
+    assert told.failing == ["gate 1", "gate 3"]

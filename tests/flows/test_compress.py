@@ -57,9 +57,24 @@ def nouns(call):
 
 
 def test_the_steps_carry_the_agreed_names(recorded, pruned):
-    assert sorted(step.name for step in STEPS) == sorted(NAMED)
+    assert sorted(step.name for step in STEPS) == sorted([*NAMED, "remember_champion"])
     assert {call.step.name for call in pruned[0]} == set(NAMED)
     assert {call.step.name for call in recorded[0]} == set(NAMED) - {"prune_student"}
+
+
+def test_an_update_learns_from_the_champion_too_wherever_it_learns_from_the_teacher(recorded):
+    params = load_params(ROOT / "params.yaml", settings=[f"retrain.remember.model={'a' * 64}"])
+    recorder = Recorder()
+    with interpreted_by(recorder):
+        compress(params)
+    readers = {
+        target: {call.label for call in calls if target in nouns(call)}
+        for target, calls in (
+            ("label_with_teacher", recorded[0]),
+            ("remember_champion", recorder.calls),
+        )
+    }
+    assert readers["remember_champion"] == readers["label_with_teacher"] != set()
 
 
 def test_every_call_is_labelled_once(recorded, pruned):
@@ -89,7 +104,7 @@ def test_a_pruned_student_is_a_variant_in_float_and_in_every_int8(recorded, prun
         "student-pruned-fp32", "student-pruned-int8-dynamic", "student-pruned-int8-static",
         "student-pruned-int8-qat",
     ]  # fmt: skip
-    choice, registration = pruned[0][-2:]
+    choice, registration, _ = pruned[0][-3:]
     assert set(more) < set(choice.inputs[0])
     assert {registration.inputs[1][name].label for name in more} == {"prune_student"}
 
@@ -107,7 +122,7 @@ def test_pruning_starts_from_the_distilled_student_and_quantizing_from_the_prune
 def test_what_came_before_pruning_is_called_as_without_it(recorded, pruned):
     handed = {call.label: call.inputs for call in pruned[0]}
     params = load_params(ROOT / "params.yaml", ROOT / "params" / "pruned.yaml").student  # it is wider there
-    for call in recorded[0][:-2]:
+    for call in recorded[0][:-3]:
         inputs = tuple(params if isinstance(value, StudentParams) else value for value in call.inputs)
         assert handed[call.label] == inputs
 

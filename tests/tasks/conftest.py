@@ -3,6 +3,12 @@
 import json
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -17,6 +23,7 @@ os.environ |= {
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
 }
 
+SPLITS = [0] * 6 + [1] * 2 + [2] * 2
 VARIANTS = ("teacher-fp32", "student-fp32", "control-fp32", "student-int8-qat")
 
 
@@ -42,6 +49,34 @@ def tiny_onnx(seed: int) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     return model.SerializeToString(deterministic=True)
+
+
+def write_rows(folder):
+    """Ten rows of 2 x 2 pixels, two of them to validate and two to test on."""
+    import numpy as np
+
+    from distillery.data.rows import ROW_ID
+
+    arrays = {
+        "features": np.random.default_rng(0).integers(0, 256, (10, 2, 2, 1), np.uint8),
+        "labels": np.arange(10) % 3,
+        "row_ids": np.array([(0, at, 0) for at in range(10)], ROW_ID),
+        "splits": np.array(SPLITS, np.uint8),
+        "calibration": np.arange(10) < 3,
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def write_logits(folder, content, prepared):
+    """What a file says of the held-out rows."""
+    import numpy as np
+
+    from distillery.inference import open_session
+    from distillery.tensors import LOGITS
+
+    features = np.load(prepared / "features.npy")[6:]
+    np.save(folder / "logits.npy", open_session(content).run([LOGITS], {"input": features})[0])
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +151,7 @@ def prepared_data(project):
         key = digest_json(parts)
         folder = project / ARTIFACTS / "prepare_data" / key[:16]
         write_json(folder / "schema.json", schema)
+        write_rows(folder)
         record = Record(describe(folder, project), parts, 1.0)
         stored = {"metadata": {"serializer": {"type": "json"}, "expiration": None}}
         stored["result"] = json.dumps(record.to_json())
@@ -135,6 +171,7 @@ def artifacts(tmp_path, prepared_data):
         rows = {"height": 2, "width": 2, "channels": 1}
         counts = {"train": 6, "validation": 2, "test": 2, "left_out": 0, "calibration": 3}
         schema = {"data_digest": data_digest, "classes": ["a", "b", "c"], "form": rows, "counts": counts}
+        data = prepared_data(schema)
         for place, name in enumerate(VARIANTS):
             (root / "models" / name).mkdir(parents=True, exist_ok=True)
             content = tiny_onnx(100 * seed + place)
@@ -149,6 +186,7 @@ def artifacts(tmp_path, prepared_data):
             }
             quality = {"test": {**test, "rows": 360, "confusion": [[1]]}, "validation": {"accuracy": 0.985}}
             write_json(root / "evaluations" / name / "evaluation.json", quality)
+            write_logits(root / "evaluations" / name, content, data)
             measured = {"file_bytes": len(content), "latency_p50_ms": latency, "parameters": 12}
             write_json(root / "measurements" / name / "measurement.json", measured)
         candidates = [name for name in VARIANTS if name not in ("teacher-fp32", "control-fp32")]
@@ -156,7 +194,7 @@ def artifacts(tmp_path, prepared_data):
         write_json(root / "choice/choice.json", {"chosen": chosen, "reason": "smallest", "broken": verdict})
         kinds = ("networks", "models", "evaluations", "measurements")
         each = {kind: {n: root / kind / n for n in VARIANTS} for kind in kinds}
-        return {"data": prepared_data(schema), "choice": root / "choice", **each}
+        return {"data": data, "choice": root / "choice", **each}
 
     return write
 
@@ -205,3 +243,87 @@ def bundle(tmp_path):
     folder.mkdir()
     (folder / "source.tar").write_bytes(b"the code")
     return folder
+
+
+@pytest.fixture
+def champions(stored, params, artifacts, record, bundle):
+    """Versions 1 to 6 of two runs, each with its recorded rows; 3 is champion, 6 challenger."""
+    import numpy as np
+
+    from distillery.data.rows import load_rows
+    from distillery.smoke import record_smoke
+    from tasks.registering import register
+
+    for seed in range(2):
+        made = artifacts(seed=seed)
+        logits = {n: np.load(folder / "logits.npy") for n, folder in made["evaluations"].items()}
+        (bundle / "smoke.npz").write_bytes(record_smoke(load_rows(made["data"]), logits))
+        register(stored, params.registry, record(seed=seed), bundle)
+    return stored
+
+
+class MlflowServer:
+    """A real MLflow server on the loopback, which goes with its children."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.folder, self.uri, self.process = folder, f"http://127.0.0.1:{self.port}", None
+
+    def start(self):
+        places = {
+            "--host": "127.0.0.1",
+            "--port": str(self.port),
+            "--workers": "1",
+            "--backend-store-uri": f"sqlite:///{self.folder}/mlflow.db",
+            "--artifacts-destination": str(self.folder / "a"),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            *(word for pair in places.items() for word in pair),
+        ]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=2).close()  # noqa: S310
+                return
+            except OSError:
+                time.sleep(0.5)
+        raise AssertionError((self.folder / "log").read_text()[-2000:])
+
+    def stop(self):
+        if self.process is None:
+            return
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.process = None
+
+
+@pytest.fixture
+def mlflow_server(tmp_path):
+    running = MlflowServer(tmp_path / "server")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def server(mlflow_server):
+    """Its address."""
+    return mlflow_server.uri

@@ -19,6 +19,8 @@ MEASURED = {
     "file_bytes": 9000, "parameters": 7000, "macs": 80_000, "integer_op_share": 0.9, "latency_p50_ms": 0.05,
     "latency_p95_ms": 0.07, "latency_runs": 2000, "throughput_rows_per_second": 6e4,
     "peak_rss_bytes": 3 * 10**7,
+    "transport_bytes": 900,
+    "zero_share": 0.01,
     "operators": {"Gemm": 2},
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from distillery.data.naming import group_rows
 from distillery.data.rows import Split
-from distillery.data.splits import Versions, assign_splits, choose_calibration
+from distillery.data.splits import Versions, assign_splits, choose_calibration, replay_earlier
 from distillery.errors import DataError
 from distillery.params.data import DataParams
 
@@ -26,6 +26,7 @@ def data(**changes):
         "test": 0.3,
         "calibration": 5,
         "split_seed": 0,
+        "replay": 1.0,
     }
     return DataParams.model_validate(block | changes)
 
@@ -172,7 +173,9 @@ def test_a_train_row_that_the_source_also_tests_on_is_left_out():
     digests = [f"{i:032x}" for i in (*range(40), 3, 100, 101)]
     labels = np.array([i % 2 for i in range(40)] + [1, 0, 1])
     own_test = np.array([False] * 40 + [True] * 3)
-    data = DataParams(source="digits", path=None, validation=0.2, test=0.2, calibration=1, split_seed=0)
+    data = DataParams(
+        source="digits", path=None, validation=0.2, test=0.2, calibration=1, split_seed=0, replay=1.0
+    )
     splits = split(digests, labels, ("0", "1"), own_test, data)
     assert splits[3] == Split.LEFT_OUT
     assert (splits == Split.LEFT_OUT).sum() == 1
@@ -209,3 +212,26 @@ def test_a_version_that_brings_no_test_rows_draws_its_own():
     splits = split(names, labels, tested=tested, versions=(90, 90))
     assert (splits[:90] == Split.TEST).sum() == 30
     assert (splits[90:] == Split.TEST).sum() == 3 * round(0.3 * 30)
+
+
+def replayed(digests, splits, share, versions):
+    return replay_earlier(grouped(digests), splits, Versions(versions, None), data(replay=share))
+
+
+def test_a_share_of_the_earlier_train_rows_is_trained_on_again_and_nothing_else_moves():
+    digests, labels = many(3000)
+    versions = (2000, 1000)
+    splits = split(digests, labels, versions=versions)
+    kept = {share: replayed(digests, splits, share, versions) for share in (0.0, 0.3, 0.6, 1.0)}
+    earlier_train = (splits == Split.TRAIN) & (np.arange(3000) < 2000)
+    for share, codes in kept.items():
+        assert (codes[~earlier_train] == splits[~earlier_train]).all()
+        assert (codes[earlier_train] == Split.TRAIN).mean() == pytest.approx(share, abs=0.04)
+        assert set(codes[earlier_train]) <= {Split.TRAIN, Split.LEFT_OUT}
+    assert (kept[0.6] == Split.TRAIN)[kept[0.3] == Split.TRAIN].all()
+
+
+def test_a_data_set_of_one_version_has_nothing_to_replay():
+    digests, labels = many()
+    splits = split(digests, labels)
+    assert (replayed(digests, splits, 0.0, (300,)) == splits).all()

@@ -163,6 +163,11 @@ OUT_OF_RANGE = [
     ("budget__max_accuracy_drop", -1),
     ("budget__max_bytes", 0),
     ("budget__max_p50_ms", 0),
+    ("data__replay", 1.1),
+    ("retrain__start", "hot"),
+    ("retrain__remember__weight", -0.1),
+    ("retrain__max_shift", -1),
+    ("retrain__webhook", "ftp://host"),
     ("promotion__accuracy__margin", 0),
     ("promotion__accuracy__margin", 100.5),
     ("promotion__accuracy__min_rows", 0),
@@ -188,10 +193,17 @@ def test_a_value_out_of_range_names_its_path_and_the_value(tree, path, value):
     assert repr(value) in fault or str(value) in fault
 
 
+@pytest.mark.parametrize("path", ["retrain__watch", "retrain__webhook"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(tree, path):
+    (fault,) = faults(changed(tree, **{path: "https://user:word@host/rows"}))
+    assert "holds a secret" in fault
+    assert "word@" not in fault
+
+
 def test_every_leaf_refuses_a_value_of_another_type(tree, root):
     for path in leaf_paths(root):
         for wrong in ({"a": 1}, [[]], "surely not"):
-            accepts_text = path in ("registry.uri", "data.path", "promotion.must_pass.file")
+            accepts_text = path in ("registry.uri", "data.path", "retrain.watch", "promotion.must_pass.file")
             if accepts_text and wrong == "surely not":
                 continue
             found = faults(changed(tree, **{path.replace(".", "__"): wrong}))

@@ -92,6 +92,7 @@ def variant():
             "file_bytes": 9000,
             "parameters": 7000, "macs": 80_000, "latency_p50_ms": 0.05, "latency_p95_ms": 0.07,
             "throughput_rows_per_second": 6e4, "peak_rss_bytes": 3 * 10**7, "integer_op_share": 0.9,
+            "transport_bytes": 900, "zero_share": 0.0,
             "teacher_agreement": 0.97, "test_rows": 100, "broken": [],
         }  # fmt: skip
         return Variant(name=name, **(plain | changes))

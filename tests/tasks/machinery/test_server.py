@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from distillery.errors import DistilleryError
-from tasks.server import PID_FILE, Server, end_leftover, leftover_server, prefect_server
+from tasks.server import EMBEDDED, Server, end_leftovers, leftover_servers, prefect_server
+
+PID_FILE = EMBEDDED.pid_file
 
 
 def test_it_answers_on_the_loopback_alone(server):
@@ -48,14 +50,15 @@ def test_a_server_that_ends_at_once_is_said_with_its_log(tmp_path):
 def test_a_pid_file_that_names_no_server_of_ours(tmp_path, content):
     (tmp_path / PID_FILE).parent.mkdir()
     (tmp_path / PID_FILE).write_text(content)
-    assert leftover_server(tmp_path) is None
-    assert end_leftover(tmp_path) is None
+    assert leftover_servers(tmp_path) == {}
+    end_leftovers(tmp_path)
+    assert (tmp_path / PID_FILE).read_text() == content
 
 
 def test_a_living_run_has_no_leftover(server):
     project = server.log.parents[2]
     assert json.loads((project / PID_FILE).read_text())["pid"] == server.process.pid
-    assert leftover_server(project) is None
+    assert leftover_servers(project) == {}
 
 
 def test_an_orphan_is_found_and_ended(tmp_path):
@@ -66,8 +69,8 @@ def test_an_orphan_is_found_and_ended(tmp_path):
     assert orphan.stdout.readline() == "up\n"
     (tmp_path / PID_FILE).parent.mkdir()
     (tmp_path / PID_FILE).write_text(json.dumps({"pid": orphan.pid, "parent": 2**22 + 1}))
-    assert leftover_server(tmp_path) == orphan.pid
-    assert end_leftover(tmp_path) == orphan.pid
+    assert leftover_servers(tmp_path) == {tmp_path / PID_FILE: orphan.pid}
+    end_leftovers(tmp_path)
     assert orphan.wait(5) == -signal.SIGKILL
     orphan.stdin.close()
     orphan.stdout.close()
@@ -100,7 +103,7 @@ def test_a_killed_parent_takes_it_along_even_while_it_starts(tmp_path, script, g
     parent.kill()
     parent.communicate()
     assert gone(pid)
-    assert leftover_server(tmp_path) is None
+    assert leftover_servers(tmp_path) == {}
 
 
 @pytest.mark.slow

@@ -1,0 +1,137 @@
+"""An update: look for what is new, train with what the champion knows, judge, and promote or keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from distillery.errors import DistilleryError
+from distillery.notice import Event
+from distillery.triggers import Kind, State, Trigger, find_changes, find_shift
+from flows.data import Asked as AskedData
+from flows.data import add_data
+from flows.once import compress_once
+from flows.outcome import Outcome
+from flows.project import Request
+from flows.terminal import Terminal
+from tasks.data_versions import read_schema
+from tasks.locking import RETRAIN, project_lock
+from tasks.notifying import Outbox, find_webhook
+from tasks.promoting import Asked, Promotion, promote
+from tasks.retraining import (
+    Champion,
+    find_champion,
+    judged_state,
+    newest_shift,
+    present_state,
+    save_state,
+    what_it_knows,
+)
+from tasks.watching import Watch
+
+
+@dataclass(frozen=True)
+class Update:
+    """What became of a retraining, and why it began."""
+
+    event: Event
+    said: str
+    triggers: tuple[Trigger, ...] = ()
+    version: str | None = None  # that was judged
+    champion: str | None = None  # the version that is champion now
+    verdict: Mapping[str, Any] | None = None  # of the gates, where they were asked
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `retrain --json` prints."""
+        triggers = [trigger.to_json() for trigger in self.triggers]
+        return {**vars(self), "event": str(self.event), "triggers": triggers}
+
+
+def retrain(request: Request, *, force: bool, wait: bool, terminal: Terminal) -> Update:
+    """One update, told to the webhook whatever becomes of it. Busy where another runs and `wait` is false."""
+    outbox = Outbox(request.project, find_webhook(request.params.retrain.webhook, terminal.say), terminal.say)
+    model = request.params.registry.name
+    with project_lock(request.project, wait, terminal.say, RETRAIN):
+        try:
+            update = _update(request, force, terminal)
+        except (DistilleryError, KeyboardInterrupt) as error:
+            outbox.send(Event.FAILED, model, str(error) or "interrupted", {})
+            raise
+        outbox.send(update.event, model, update.said, update.to_json())
+    return update
+
+
+def _update(request: Request, force: bool, terminal: Terminal) -> Update:
+    project, params = request.project, request.params
+    watched = _look(request, terminal)
+    champion = find_champion(project, params, terminal.say)
+    triggers = _triggers(request, present_state(project, params, champion), watched, force)
+    if not triggers:
+        said = "nothing to do: same data, params, code and champion as when they were judged last"
+        return Update(Event.SKIPPED, said, champion=champion.version.number if champion else None)
+    for trigger in triggers:
+        terminal.say(f"because {trigger.said}")
+    remember = what_it_knows(project, params, champion, terminal.say)
+    retrained = params.retrain.model_copy(update={"remember": remember})
+    asked = replace(request, params=params.model_copy(update={"retrain": retrained}))
+    outcome = compress_once(asked, (), wait=True, terminal=terminal)
+    update = replace(_judged(request, champion, outcome, triggers, terminal), triggers=tuple(triggers))
+    save_state(project, present_state(project, params, find_champion(project, params, terminal.say)))
+    return update
+
+
+def _look(request: Request, terminal: Terminal) -> list[Trigger]:
+    """Make a data version of what is new at the watched place."""
+    place = request.params.retrain.watch
+    if place is None:
+        return []
+    folder = request.project / "data"
+    versions = len(read_schema(folder)["versions"]) if folder.exists() else 0
+    with Watch(request.project, place).arrived(versions) as arrived:
+        if arrived is None:
+            return []
+        status = add_data(request, AskedData(arrived.folder), terminal.say)
+    said = f"{len(arrived.files)} new file(s) in {place} are version {status['version']} of the data"
+    return [Trigger(Kind.WATCHED, said)]
+
+
+def _triggers(request: Request, now: State, watched: list[Trigger], force: bool) -> list[Trigger]:
+    changes = find_changes(judged_state(request.project), now)
+    forced = [Trigger(Kind.FORCED, "it was forced")] if force else []
+    if not any(trigger.kind is Kind.DATA for trigger in changes):
+        return [*watched, *changes, *forced]
+    shifted = find_shift(newest_shift(request.project), request.params.retrain.max_shift)
+    return [*watched, *changes, *shifted, *forced]
+
+
+def _judged(
+    request: Request, champion: Champion | None, outcome: Outcome, triggers: list[Trigger], terminal: Terminal
+) -> Update:
+    """What became of the variant that was chosen."""
+    before = champion.version.number if champion else None
+    if outcome.chosen is None:
+        return Update(Event.REFUSED, f"no variant was chosen: {outcome.reason}", champion=before)
+    version = outcome.chosen["version"]
+    if before is None:
+        return Update(Event.PROMOTED, f"version {version} is the first champion", (), version, version)
+    if version == before:
+        said = f"version {version}, the champion, is what comes out again"
+        return Update(Event.SKIPPED, said, (), version, version)
+    asked = Asked(version, "; ".join(trigger.said for trigger in triggers))
+    return _told(promote(request.project, request.params, asked, terminal.say), before)
+
+
+def _told(done: Promotion, before: str) -> Update:
+    """What the gates decided; where nothing is forced, there is a verdict."""
+    verdict = done.verdict
+    told = verdict.to_json() if verdict else None
+    if done.link is not None:
+        said = f"version {done.version} is champion, in place of {before}"
+        return Update(Event.PROMOTED, said, (), done.version, done.version, told)
+    if done.waits:
+        said = f"version {done.version} passed, and waits for approval: `distillery promote --approve`"
+        return Update(Event.WAITING, said, (), done.version, before, told)
+    failing = ", ".join(verdict.failing) if verdict else "not judged"
+    said = f"version {done.version} does not take the place of {before}: {failing}"
+    return Update(Event.REFUSED, said, (), done.version, before, told)

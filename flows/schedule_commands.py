@@ -1,0 +1,78 @@
+"""The commands that keep a model fresh: retrain once, and retrain on a schedule."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from flows.options import AsJson, NoWait, ParamsFile, Project, Settings, print_json, request_of, told
+
+Force = Annotated[bool, typer.Option("--force", help="Retrain although nothing changed.")]
+Cron = Annotated[
+    str | None, typer.Option("--cron", metavar="LINE", help='When, in UTC: "0 3 * * *" is every night at 3.')
+]
+Interval = Annotated[
+    str | None, typer.Option("--interval", metavar="TIME", help="How often: 90s, 30m, 1h or 1d.")
+]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Of the server's page; default: any that is free.")
+]
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@told
+def retrain(
+    force: Force = False,
+    project: Project = None,
+    params: ParamsFile = None,
+    settings: Settings = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for new data or changes, train with what the champion knows, judge, and promote or keep.
+
+    Nothing new: it says so and stops. Exit 3: the gates refused, or could not decide; the champion stays.
+    """
+    request = request_of(project, params, settings)
+    from flows import retrain as flow
+    from flows.terminal import Terminal
+
+    update = flow.retrain(request, force=force, wait=not no_wait, terminal=Terminal(quiet=as_json))
+    if as_json:
+        print_json(update.to_json())
+    else:
+        from flows.schedule_tables import print_update
+
+        print_update(update)
+    if update.event == "refused":
+        raise typer.Exit(3)
+
+
+@told
+def serve(
+    cron: Cron = None,
+    interval: Interval = None,
+    port: Port = 0,
+    project: Project = None,
+) -> None:
+    """Keep retraining until Ctrl-C: on the server that PREFECT_API_URL names, else on one of its own."""
+    if cron is not None and interval is not None:
+        raise typer.BadParameter("name --cron or --interval, not both")
+    every = _time(interval)
+    request = request_of(project, None, None)
+    from flows.serving import serve as flow
+    from flows.terminal import Terminal
+
+    flow(request, cron, every, port, Terminal().say)
+
+
+def _time(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    if not found:
+        raise typer.BadParameter(f"{text!r}: write it as 90s, 30m, 1h or 1d")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})

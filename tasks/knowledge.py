@@ -1,0 +1,30 @@
+"""Earlier models that a run learns from, kept in the project under the digests by which params name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from distillery.artifacts import digest_bytes, write_atomically
+from distillery.errors import ProjectError
+
+FOLDER = Path(".distillery/knowledge")
+
+
+def keep(project: Path, content: bytes) -> str:
+    """Keep a file; its SHA-256, which names it from now on."""
+    digest = digest_bytes(content)
+    write_atomically(project / FOLDER / digest, content)
+    return digest
+
+
+def recall(project: Path, digest: str) -> bytes:
+    """A file that was kept, its bytes checked; ProjectError where it is gone or altered."""
+    try:
+        content = (project / FOLDER / digest).read_bytes()
+    except FileNotFoundError:
+        content = b""
+    if digest_bytes(content) != digest:
+        wrong = "is gone" if not content else "is not what was kept"
+        remedy = "`distillery retrain` fetches it again; or set retrain.remember.model to null"
+        raise ProjectError(f"the model {digest[:12]} in {project / FOLDER} {wrong}: {remedy}")
+    return content
