@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -22,6 +22,7 @@ from distillery.params.student import StudentParams
 from distillery.params.teacher import TeacherParams
 
 Tree = dict[str, Any]
+TAGS = ("family", "kind")  # what says which of several blocks one is
 
 # PyYAML lets these out of its own constructors: 2001-99-99, !!int '', !!timestamp x, a nesting without end
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
@@ -102,19 +103,19 @@ def parse_setting(setting: str) -> Tree:
 
 
 def overlaid(base: Tree, top: Tree) -> Tree:
-    """`top` over `base`, mapping by mapping. A model of another family replaces the whole block."""
+    """`top` over `base`, mapping by mapping. One of another family or kind replaces the whole block."""
     result = dict(base)
     for key, value in top.items():
         below = base.get(key)
-        if isinstance(below, dict) and isinstance(value, dict) and not _other_family(below, value):
+        if isinstance(below, dict) and isinstance(value, dict) and not _other_kind(below, value):
             result[key] = overlaid(below, value)
         else:
             result[key] = value
     return result
 
 
-def _other_family(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
-    return "family" in top and below.get("family") != top["family"]
+def _other_kind(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
+    return any(tag in top and below.get(tag) != top[tag] for tag in TAGS)
 
 
 def flatten(value: Block | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _fault(error: Any, tree: Tree) -> str:
         case "missing":
             return f"{path}: is missing; every number stands in params.yaml"
         case "extra_forbidden":
-            return f"{path}: is unknown{_suggestion(error['loc'], tree)}"
+            return f"{path}: is unknown{_suggestion(error['loc'])}"
         case "value_error":
             return f"{path or 'params'}: {error['ctx']['error']}"
         case _:
@@ -148,20 +149,46 @@ def _visible(location: Sequence[str | int], tree: Tree) -> list[str | int]:
     parts: list[str | int] = []
     here: Any = tree
     for part in location:
-        if isinstance(here, dict) and part not in here and here.get("family") == part:
+        if isinstance(here, dict) and part not in here and part in [here.get(tag) for tag in TAGS]:
             continue
         parts.append(part)
-        here = here.get(part) if isinstance(here, dict) else None
+        here = _item(here, part)
     return parts
 
 
-def _suggestion(location: Sequence[str | int], tree: Tree) -> str:
+def _item(tree: Any, part: str | int) -> Any:
+    match tree, part:
+        case dict(), _:
+            return tree.get(part)
+        case list(), int() if part < len(tree):
+            return tree[part]
+        case _:
+            return None
+
+
+def _suggestion(location: Sequence[str | int]) -> str:
     block: Any = Params
     for part in location[:-1]:
-        field = getattr(block, "model_fields", {}).get(part)
-        block = field.annotation if field else None
+        block = _below(block, part)
     known = list(getattr(block, "model_fields", {}))
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; known here: {', '.join(known)}" if known else "; take it out"
+
+
+def _below(annotation: Any, part: str | int) -> Any:
+    """The type of a field, of an item of a list, or of that block among several which has the tag."""
+    fields = getattr(annotation, "model_fields", None)
+    if fields is not None:
+        return fields[part].annotation if part in fields else None
+    return annotation if isinstance(part, int) else next(_tagged(annotation, part), None)
+
+
+def _tagged(annotation: Any, part: str) -> Iterator[type[Block]]:
+    fields = getattr(annotation, "model_fields", None)
+    if fields is None:
+        for inner in get_args(annotation):
+            yield from _tagged(inner, part)
+    elif any(part in get_args(fields[tag].annotation) for tag in TAGS if tag in fields):
+        yield annotation

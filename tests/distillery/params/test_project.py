@@ -56,6 +56,14 @@ def faults(tree):
     return caught.value.faults
 
 
+TAGS = (".family", ".kind")
+
+
+def block_of(path):
+    """Where the fault of a leaf is: a block is told by its tag, so a wrong one is a fault of the block."""
+    return path.rpartition(".")[0] if path.endswith(TAGS) else path
+
+
 def leaf_paths(root):
     return flatten(yaml.safe_load((root / "params.yaml").read_text()))
 
@@ -88,8 +96,8 @@ def test_the_mnist_preset_without_a_folder_says_what_is_missing(root):
 def test_every_number_is_needed_and_its_absence_names_its_path(tree, root):
     for path in leaf_paths(root):
         (fault,) = faults(without(tree, path))
-        if path.endswith("model.family"):
-            assert path.removesuffix(".family") in fault
+        if path.endswith(TAGS):
+            assert block_of(path) in fault
         else:
             assert fault == f"{path}: is missing; every number stands in params.yaml"
 
@@ -152,6 +160,8 @@ OUT_OF_RANGE = [
     ("distill__temperature", 0),
     ("distill__alpha", 1.0001),
     ("distill__alpha", -0.0001),
+    ("distill__soft__kind", "cosine"),
+    ("distill__pace__kind", "fast"),
     ("quantize__dynamic__weights", "int4"),
     ("quantize__static__ranges", "mse"),
     ("quantize__qat__observe_epochs", 0),
@@ -171,7 +181,7 @@ OUT_OF_RANGE = [
 def test_a_value_out_of_range_names_its_path_and_the_value(tree, path, value):
     (fault,) = faults(changed(tree, **{path: value}))
     dotted = path.replace("__", ".")
-    assert fault.startswith(dotted if not dotted.endswith("family") else "teacher.model")
+    assert fault.startswith(block_of(dotted))
     assert repr(value) in fault or str(value) in fault
 
 
@@ -182,7 +192,7 @@ def test_every_leaf_refuses_a_value_of_another_type(tree, root):
             if accepts_text and wrong == "surely not":
                 continue
             found = faults(changed(tree, **{path.replace(".", "__"): wrong}))
-            assert any(path.removesuffix(".family") in fault for fault in found), (path, wrong, found)
+            assert any(block_of(path) in fault for fault in found), (path, wrong, found)
 
 
 def test_a_truth_value_is_no_number(tree, root):
