@@ -6,23 +6,20 @@ from dataclasses import dataclass
 
 from distillery.params.project import Params
 from distillery.params.quantize import Quantization
+from flows.teaching import teach
 from tasks.fitting import require_readable
+from tasks.records import CONTROL, TEACHER
 from tasks.steps import (
     Noun,
     choose_model,
-    distill_student,
     evaluate_model,
     export_model,
-    label_with_teacher,
     measure_model,
     prepare_data,
     quantize_student,
     register_model,
     train_control,
-    train_teacher,
 )
-
-TEACHER, CONTROL = "teacher-fp32", "control-fp32"
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,12 @@ def compress(params: Params) -> Compressed:
 
     data = prepare_data(params.data)
     require_readable(data, params)
-    teacher = train_teacher(data, params.augment, params.teacher, runtime)
-    targets = label_with_teacher(data, teacher, params.augment, runtime)
-    student = distill_student(data, targets, params.augment, params.student, params.distill, runtime)
+    taught = teach(data, params)
+    student, targets = taught.student, taught.targets
     control = train_control(data, params.augment, params.student, params.distill.training, runtime)
 
     exported = {
-        TEACHER: export_model(data, teacher, runtime, variant=TEACHER),
+        TEACHER: taught.file,
         "student-fp32": export_model(data, student, runtime, variant="student-fp32"),
         CONTROL: export_model(data, control, runtime, variant=CONTROL),
     }
@@ -68,6 +64,6 @@ def compress(params: Params) -> Compressed:
     measurements = {name: measure_model(data, model, variant=name) for name, model in models.items()}
     candidates = {name: evaluations[name] for name in models if name not in (TEACHER, CONTROL)}
     choice = choose_model(candidates, measurements, evaluations[TEACHER], params.budget)
-    networks = {name: {TEACHER: teacher, CONTROL: control}.get(name, student) for name in models}
+    networks = {name: {TEACHER: taught.teacher, CONTROL: control}.get(name, student) for name in models}
     registration = register_model(data, networks, models, evaluations, measurements, choice, params)
     return Compressed(models, evaluations, measurements, choice, registration)

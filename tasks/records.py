@@ -140,6 +140,8 @@ def params_digest(params: Params) -> str:
     """The digest of the parameters that shape a file."""
     tree = params.model_dump(mode="json", exclude=OUTSIDE_IDENTITY)
     del tree["data"]["path"]  # where rows were read from does not shape a file; their digest says which
+    for teacher in (tree["teacher"], *tree["teachers"]["others"]):
+        teacher.pop("file", None)  # nor does where a teacher lay
     return digest_json(tree)
 
 
@@ -188,6 +190,8 @@ def describe_variant(
 ) -> VariantRecord:
     """Read a variant's artifacts into its record."""
     file, weights = model / "model.onnx", network / "weights.safetensors"
+    if not weights.exists():
+        weights = network / "model.onnx"  # a teacher that was brought as a file of outputs
     evaluated = read_json(evaluation / "evaluation.json")
     validated = {key: evaluated["validation"].get(key) for key in ("accuracy", "macro_f1")}
     numbers = {

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from distillery.errors import ParamsError
 from distillery.machine import resolve
 from distillery.params.base import Block
 from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.data import AugmentParams, DataParams
-from distillery.params.distill import DistillParams
+from distillery.params.distill import LOGITS, DistillParams
 from distillery.params.quantize import QuantizeParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
-from distillery.params.teacher import TeacherParams
+from distillery.params.teacher import OnnxTeacher, Teacher
+from distillery.params.teachers import TeachersParams
 
 Tree = dict[str, Any]
 TAGS = ("family", "kind")  # what says which of several blocks one is
@@ -33,13 +34,24 @@ class Params(Block):
 
     data: DataParams
     augment: AugmentParams
-    teacher: TeacherParams
+    teacher: Teacher
+    teachers: TeachersParams
     student: StudentParams
     distill: DistillParams
     quantize: QuantizeParams
     budget: BudgetParams
     registry: RegistryParams
     runtime: RuntimeParams
+
+    @model_validator(mode="after")
+    def _a_file_shows_nothing_inside(self) -> Params:
+        looking = [at for at, term in enumerate(self.distill.terms) if term.teacher != LOGITS]
+        if looking and isinstance(self.teacher, OnnxTeacher):
+            raise ValueError(
+                f"distill.terms.{looking[0]}.teacher: an ONNX file gives its outputs and shows no layer; "
+                f"compare with {LOGITS}, or bring weights (teacher.kind: weights)"
+            )
+        return self
 
 
 def load_params(file: Path, overlay: Path | None = None, settings: Sequence[str] = ()) -> Params:
@@ -134,6 +146,9 @@ def _fault(error: Any, tree: Tree) -> str:
     match error["type"]:
         case "missing":
             return f"{path}: is missing; every number stands in params.yaml"
+        case "union_tag_not_found":
+            tag = error["ctx"]["discriminator"].strip("'")
+            return f"{path}.{tag}: is missing; every number stands in params.yaml"
         case "extra_forbidden":
             return f"{path}: is unknown{_suggestion(error['loc'])}"
         case "value_error":
