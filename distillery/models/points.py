@@ -84,7 +84,8 @@ def require_comparable(terms: Sequence[Term], lessons: Iterable[Lesson]) -> None
 
 
 def _faults(term: Term, lesson: Lesson) -> Iterator[str]:
-    student, teacher = points(lesson.student), points(lesson.teacher)
+    student = points(lesson.student)
+    teacher = {} if lesson.teacher is None else points(lesson.teacher)
     sides = (
         ("student", term.student, lesson.learner, student),
         ("teacher", term.teacher, lesson.by, teacher),
