@@ -9,7 +9,7 @@ from flows.compress import CONTROL, TEACHER, compress
 from tasks.steps import STEPS, Noun, interpreted_by
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMED = [
+NAMED = [  # of the shipped params; others may name more
     "prepare_data", "train_teacher", "label_with_teacher", "distill_student", "train_control",
     "quantize_student", "export_model", "evaluate_model", "measure_model", "choose_model", "register_model",
 ]  # fmt: skip
@@ -47,7 +47,9 @@ def nouns(call):
 
 def test_the_steps_carry_the_agreed_names(recorded):
     calls, _ = recorded
-    assert sorted({call.step.name for call in calls}) == sorted(NAMED) == sorted(step.name for step in STEPS)
+    assert sorted({call.step.name for call in calls}) == sorted(NAMED)
+    elsewhere = {"adopt_teacher", "label_with_file", "combine_targets"}
+    assert {step.name for step in STEPS} == {*NAMED, *elsewhere}
 
 
 def test_every_call_is_labelled_once(recorded):

@@ -34,6 +34,17 @@ def test_budget_and_registry_shape_no_file_and_the_seed_does(params):
     assert params_digest(changed(params, "runtime", seed=1)) != params_digest(params)
 
 
+def test_where_a_teacher_lay_shapes_no_file_and_what_it_gives_does(params):
+    onnx = {"kind": "onnx", "file": "a.onnx", "gives": "logits", "pixels": None, "output": None}
+    tree = params.model_dump(mode="json") | {"teacher": onnx}
+
+    def digest(**values):
+        return params_digest(type(params).model_validate(tree | {"teacher": onnx | values}))
+
+    assert digest(file="elsewhere/b.onnx") == digest()
+    assert digest(gives="probabilities") != digest()
+
+
 def test_a_result_is_another_when_its_choice_or_its_budgets_or_its_code_are():
     results = [
         run(variant()),
