@@ -17,6 +17,7 @@ from distillery.inference import class_names, open_session, run_rows
 from distillery.models.mlp import Mlp
 from distillery.operators import compute_operators, macs_by_weight
 from distillery.params.teacher import OnnxTeacher, WeightsTeacher
+from distillery.quantization import dynamic
 
 PIXELS = {"divide_by": 16.0, "mean": [0.3], "std": [0.4]}
 MLP = Mlp(family="mlp", hidden=(16,), dropout=0.0)
@@ -196,6 +197,24 @@ def test_a_network_from_the_exporter_of_another_project_is_adopted(rows):
     with torch.no_grad():
         np.testing.assert_allclose(logits_of(adopted, rows), net(everything), rtol=1e-3, atol=1e-3)
     assert sum(macs_by_weight(onnx.load_from_string(adopted)).values()) == 8 * 9 * 9 + 720
+
+
+def test_a_file_that_quantizes_as_it_runs_is_adopted(files, rows, shipped):
+    content = dynamic(onnx.load_from_string(files["resnet"]), shipped.quantize.dynamic, rows.classes)
+    adopted = adopt_onnx(content, named(), rows)
+    np.testing.assert_allclose(logits_of(adopted, rows), logits_of(content, rows), rtol=1e-3, atol=1e-3)
+
+
+def test_a_file_that_mixes_the_rows_of_a_batch_is_refused(foreign, rows):
+    model = onnx.load_from_string(foreign())
+    last = model.graph.node[-1]
+    mixed = helper.make_node("ReduceMean", [last.input[0]], ["mean"], axes=[0], keepdims=1)
+    apart = helper.make_node("Sub", [last.input[0], "mean"], ["apart"])
+    last.input[0] = "apart"
+    del model.graph.node[-1]
+    model.graph.node.extend([mixed, apart, last])
+    told = faults(model.SerializeToString(), named(pixels=PIXELS), rows)
+    assert "depends on the other rows of the batch" in told
 
 
 REFUSED = [
