@@ -275,3 +275,20 @@ def test_bf16_trains_and_gives_fp32_logits(rows, augment, untrained, training, r
     assert isinstance(epoch, Epoch)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert predict(model, batches.read(np.arange(4), 0), half).dtype == torch.float32
+
+
+def test_what_the_objective_learns_along_is_learned_and_the_model_keeps_its_own(
+    untrained, rows, augment, training, runtime
+):
+    model, beside = untrained("mlp"), nn.Linear(10, 10)
+    before = {name: value.clone() for name, value in beside.state_dict().items()}
+    names = set(model.state_dict())
+
+    def objective(logits, batch):
+        return nn.functional.cross_entropy(beside(logits), batch.labels)
+
+    batches = TrainBatches(rows, augment, 32, runtime.seed, augment.views)
+    epochs = list(train(model, batches, objective, training(epochs=4), runtime, beside))
+    assert epochs[-1].loss < epochs[0].loss
+    assert all(not torch.equal(value, before[name]) for name, value in beside.state_dict().items())
+    assert set(model.state_dict()) == names
