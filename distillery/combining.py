@@ -39,7 +39,7 @@ def shares(
     """What each of K teachers counts for each of N rows, (K, N), summing to 1; logits are (K, N, classes).
 
     By confidence: (1 - exp(CE_k) / sum_j exp(CE_j)) / (K - 1), CE_k the cross-entropy of teacher k with the
-    true label (Zhang, Chen, Wang 2022, https://arxiv.org/abs/2201.00007, equation 3).
+    true label (Zhang, Chen, Wang 2022, https://arxiv.org/abs/2201.00007).
     """
     teachers, count = given.shape[:2]
     match how:

@@ -16,7 +16,7 @@ TINY = 1e-12
 def distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """The mean over pairs i != j of huber(psi^s_ij - psi^t_ij), psi_ij = |x_i - x_j| / (mean over pairs).
 
-    Equations 4 to 6. Features are (B, ...) each, of any two widths; with fewer than two rows it is 0.
+    Section 3.2.1. Features are (B, ...) each, of any two widths; with fewer than two rows it is 0.
     """
     pairs = ~torch.eye(len(student), dtype=torch.bool, device=student.device)
     return _mean_huber(_distances(student, pairs), _distances(teacher, pairs), pairs)
@@ -25,7 +25,7 @@ def distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
 def angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """The mean over triples of distinct rows of huber(cos^s_ijk - cos^t_ijk), the cosine at row j.
 
-    Equations 7 and 8. Features are (B, ...) each; needs B^3 numbers; with fewer than three rows it is 0.
+    Section 3.2.2. Features are (B, ...) each; needs B^3 numbers; with fewer than three rows it is 0.
     """
     pairs = ~torch.eye(len(student), dtype=torch.bool, device=student.device)
     triples = pairs[:, :, None] & pairs[:, None, :] & pairs[None, :, :]  # (j, i, k)
@@ -50,5 +50,5 @@ def _cosines(features: Tensor) -> Tensor:
 
 
 def _mean_huber(student: Tensor, teacher: Tensor, chosen: Tensor) -> Tensor:
-    each = F.smooth_l1_loss(student, teacher, reduction="none")  # Huber's, delta 1: their equation 5
+    each = F.smooth_l1_loss(student, teacher, reduction="none")  # Huber's, delta 1
     return (each * chosen).sum() / chosen.sum().clamp_min(1)

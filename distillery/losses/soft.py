@@ -72,7 +72,7 @@ def taught_loss(
     """alpha * soft + (1 - alpha) * CE, whatever the soft loss is. Shapes as in `distillation_loss`.
 
     `mse` is the mean over rows and classes of (z^s - z^t)^2 (Kim et al. 2021,
-    https://arxiv.org/abs/2105.08919, equation 3): the divergence's limit as T grows, times two.
+    https://arxiv.org/abs/2105.08919): the divergence's limit as T grows, times two.
     """
     match soft:
         case Kl():

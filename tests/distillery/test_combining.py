@@ -16,7 +16,7 @@ MEAN, CONFIDENCE = Mean(kind="mean"), Confidence(kind="confidence")
 
 
 def by_hand(logits, label):
-    """Zhang, Chen, Wang 2022, equation 3, in plain Python, for one row: (K, classes) -> K shares."""
+    """The weights of Zhang, Chen, Wang 2022, in plain Python, for one row: (K, classes) -> K shares."""
     losses = []
     for z in logits:
         powers = [math.exp(x) for x in z]

@@ -13,13 +13,13 @@ from distillery.losses.relations import angle_loss, distance_loss
 
 
 def huber(difference):
-    """Park et al. 2019, equation 5."""
+    """The l_delta of Park et al. 2019, section 3.2.1."""
     size = abs(difference)
     return 0.5 * size**2 if size <= 1 else size - 0.5
 
 
 def distances_by_hand(student, teacher):
-    """Equations 4 and 6, pair by pair."""
+    """Section 3.2.1, pair by pair."""
     pairs = list(itertools.permutations(range(len(student)), 2))
 
     def potentials(x):
@@ -30,7 +30,7 @@ def distances_by_hand(student, teacher):
 
 
 def angles_by_hand(student, teacher):
-    """Equations 7 and 8, triple by triple."""
+    """Section 3.2.2, triple by triple."""
 
     def cosine(x, i, j, k):
         there, back = x[i] - x[j], x[k] - x[j]

@@ -173,7 +173,7 @@ def test_the_squares_of_logits_are_a_mean_over_rows_and_classes():
 
 
 def test_the_divergence_of_centred_logits_comes_to_half_the_squares_as_the_temperature_grows():
-    """Kim et al. 2021, section 3: both gradients point the same way in the limit."""
+    """Kim et al. 2021: both gradients point the same way in the limit."""
     student, teacher, labels = some()
     centred = [(x - x.mean(1, keepdim=True)).detach().requires_grad_() for x in (student, teacher)]
     hot = distillation_loss(*centred, labels, temperature=5000.0, alpha=1.0)
