@@ -54,7 +54,7 @@ def distill(
         watcher = teacher if there else None
         torch.manual_seed(runtime.seed)
         lesson = Lesson(distill, seen, shown, _hints(distill, student, teacher), watcher, runtime)
-        for epoch in train(student, batches, lesson, distill.training, runtime, lesson.hints):
+        for epoch in train(student, batches, lesson, distill.training, runtime, beside=lesson.hints):
             yield epoch
             lesson.next_epoch()
 

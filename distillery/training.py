@@ -76,6 +76,7 @@ def train(
     objective: Objective,
     training: TrainingParams,
     runtime: RuntimeParams,
+    *,
     beside: nn.Module | None = None,
 ) -> Iterator[Epoch]:
     """Train `model` in place and yield each epoch; at the end it holds the weights of the best epoch.

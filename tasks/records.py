@@ -142,7 +142,22 @@ def params_digest(params: Params) -> str:
     del tree["data"]["path"]  # where rows were read from does not shape a file; their digest says which
     for teacher in (tree["teacher"], *tree["teachers"]["others"]):
         teacher.pop("file", None)  # nor does where a teacher lay
+    _drop_what_is_off(tree)
     return digest_json(tree)
+
+
+def _drop_what_is_off(tree: dict[str, Any]) -> None:
+    """Methods that are off shape no file, and identities are older than these names."""
+    teachers, distill = tree["teachers"], tree["distill"]
+    if tree["teacher"]["kind"] == "trained":
+        del tree["teacher"]["kind"]
+    if not teachers["others"]:
+        del teachers["combine"]
+    if not (teachers["others"] or teachers["assistants"]) and teachers["generations"] == 1:
+        del tree["teachers"]
+    for name, off in (("soft", {"kind": "kl"}), ("pace", {"kind": "constant"}), ("terms", [])):
+        if distill[name] == off:
+            del distill[name]
 
 
 def describe_data(schema: Mapping[str, Any], data: DataParams, origin: DataOrigin) -> dict[str, str]:

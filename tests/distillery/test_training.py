@@ -288,7 +288,7 @@ def test_what_the_objective_learns_along_is_learned_and_the_model_keeps_its_own(
         return nn.functional.cross_entropy(beside(logits), batch.labels)
 
     batches = TrainBatches(rows, augment, 32, runtime.seed, augment.views)
-    epochs = list(train(model, batches, objective, training(epochs=4), runtime, beside))
+    epochs = list(train(model, batches, objective, training(epochs=4), runtime, beside=beside))
     assert epochs[-1].loss < epochs[0].loss
     assert all(not torch.equal(value, before[name]) for name, value in beside.state_dict().items())
     assert set(model.state_dict()) == names

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from distillery.artifacts import digest_json
+from distillery.params.distill import LogitMse
 from tasks.records import RunRecord, VariantRecord, listed, params_digest, record_digest
 
 FACTS = {"data_digest": "d", "params_digest": "p", "code_digest": "c"}
@@ -32,6 +34,18 @@ def test_budget_and_registry_shape_no_file_and_the_seed_does(params):
     assert params_digest(changed(params, "budget", max_bytes=1)) == params_digest(params)
     assert params_digest(changed(params, "registry", name="other")) == params_digest(params)
     assert params_digest(changed(params, "runtime", seed=1)) != params_digest(params)
+
+
+def test_methods_that_are_off_are_no_part_of_an_identity(params):
+    """What was registered before they were there is registered once."""
+    tree = params.model_dump(mode="json", exclude={"budget", "registry", "teachers"})
+    del tree["data"]["path"], tree["teacher"]["kind"]
+    for name in ("soft", "pace", "terms"):
+        del tree["distill"][name]
+    assert params_digest(params) == digest_json(tree)
+    assert params_digest(changed(params, "teachers", generations=2)) != params_digest(params)
+    softer = LogitMse(kind="mse")
+    assert params_digest(changed(params, "distill", soft=softer)) != params_digest(params)
 
 
 def test_where_a_teacher_lay_shapes_no_file_and_what_it_gives_does(params):
