@@ -23,10 +23,10 @@ from onnxruntime.quantization import (
 
 from distillery.data.batches import TrainBatches
 from distillery.data.rows import Rows
-from distillery.distillation import soft_and_hard_labels
 from distillery.fake_quantization import stop_observing
 from distillery.feeding import Feed, feeder
 from distillery.graph import compact
+from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams

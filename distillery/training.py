@@ -80,16 +80,19 @@ def train(
     *,
     after_step: AfterStep | None = None,
     keep_from: int = 1,
+    beside: nn.Module | None = None,
 ) -> Iterator[Epoch]:
     """Train `model` in place and yield each epoch; at the end it holds the weights of the best epoch.
 
     Best is the highest validation accuracy, the latest among equals, of the epochs from `keep_from` on: those
-    before cannot end the training either. Raises DistilleryError when the loss is no longer a number.
+    before cannot end the training either. `beside` is what the objective learns along. Raises
+    DistilleryError when the loss is no longer a number.
     """
     with reproducible(runtime):
         fast = runtime.precision == "bf16"  # whose kernels want channels last; fp32's do not
         _place(model, runtime.device, torch.channels_last if fast else torch.contiguous_format)
-        optimizer = _optimizer(model, training)
+        learned = model if beside is None else nn.ModuleList([model, beside.to(runtime.device)])
+        optimizer = _optimizer(learned, training)
         schedule = _schedule(optimizer, training, len(batches))
         best, weights, since_best = -1.0, copy.deepcopy(model.state_dict()), 0
         for number in range(training.epochs):

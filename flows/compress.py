@@ -5,26 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distillery.params.project import Params
+from flows.teaching import teach
 from tasks.fitting import require_readable
+from tasks.records import CONTROL, TEACHER
 from tasks.steps import (
     Noun,
     choose_model,
-    distill_student,
     evaluate_model,
     export_model,
-    label_with_teacher,
     measure_model,
     prepare_data,
     prune_student,
     quantize_student,
     register_model,
-    remember_champion,
     train_control,
-    train_teacher,
     write_report,
 )
 
-TEACHER, CONTROL = "teacher-fp32", "control-fp32"
 STUDENT, PRUNED = "student-fp32", "student-pruned-fp32"
 
 
@@ -46,17 +43,16 @@ def compress(params: Params) -> Compressed:
 
     data = prepare_data(params.data)
     require_readable(data, params)
-    teacher = train_teacher(data, augment, params.teacher, runtime)
-    targets = label_with_teacher(data, teacher, augment, runtime)
-    if params.retrain.remember.model:
-        targets = remember_champion(data, targets, augment, distill, params.retrain.remember, runtime)
-    student = distill_student(data, targets, augment, params.student, distill, runtime)
+    taught = teach(data, params)
+    student, targets = taught.student, taught.targets
     control = train_control(data, augment, params.student, distill.training, runtime)
 
-    networks = {TEACHER: teacher, STUDENT: student, CONTROL: control}
+    networks = {TEACHER: taught.teacher, STUDENT: student, CONTROL: control}
     if params.prune is not None:
         networks[PRUNED] = prune_student(data, student, targets, augment, distill, params.prune, runtime)
-    models = {name: export_model(data, net, runtime, variant=name) for name, net in networks.items()}
+    models = {TEACHER: taught.file}
+    for name in list(networks)[1:]:
+        models[name] = export_model(data, networks[name], runtime, variant=name)
 
     for source in [name for name in (STUDENT, PRUNED) if name in networks]:
         inputs = (data, networks[source], models[source], targets, augment, distill)

@@ -11,7 +11,7 @@ from typing import Any
 
 from distillery.data.locate import holds
 from distillery.errors import ProjectError
-from flows.compress import TEACHER, Compressed, compress
+from flows.compress import Compressed, compress
 from flows.outcome import Outcome, read_outcome
 from flows.project import Request
 from flows.reports import publish
@@ -22,6 +22,7 @@ from tasks.leftovers import remove_leftovers
 from tasks.locking import project_lock
 from tasks.planning import Plan, Planned
 from tasks.pointers import models_kept
+from tasks.records import TEACHER
 from tasks.registry_store import ensure_store
 from tasks.repository import ensure_repository, uncommitted_pointers
 from tasks.steps import interpreted_by

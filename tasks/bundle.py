@@ -1,5 +1,5 @@
 """What rebuilds a version: the code as `source.tar`, the resolved params, where the rows came from, the
-pointers, the environment.
+pointers, the environment, and teachers that were brought as files.
 
 Equal code gives equal bytes, in any folder and process: names are sorted, times, owners and modes are fixed.
 """
@@ -20,6 +20,7 @@ import yaml
 from distillery.artifacts import digest_file, files_below, write_atomically, write_json
 from distillery.machine import cpu_features, cpu_model, gpu_models
 from distillery.params.project import Params
+from distillery.params.teacher import TrainedTeacher
 from tasks.environment import numeric_variables
 from tasks.knowledge import recall
 from tasks.origins import DataOrigin
@@ -44,10 +45,19 @@ def write_bundle(project: Path, params: Params, origin: DataOrigin, into: Path) 
     write_json(into / DATA, origin.to_json())
     if model := params.retrain.remember.model:
         write_atomically(into / f"{KNOWLEDGE}{model}", recall(project, model))
+    for name, file in teacher_files(params).items():
+        shutil.copyfile(project / file, into / name)
     for pointer in POINTERS if origin.md5 else ():
         if (project / pointer).is_file():
             shutil.copyfile(project / pointer, into / pointer)
     return {name: digest_file(into / name, name).sha256 for name in files_below(into)}
+
+
+def teacher_files(params: Params) -> dict[str, str]:
+    """The files that teachers were brought as, by their names in a bundle; `teacher-0` is `teacher`."""
+    teachers = (params.teacher, *params.teachers.others)
+    brought = {f"teacher-{at}": teacher for at, teacher in enumerate(teachers)}
+    return {n: t.file for n, t in brought.items() if not isinstance(t, TrainedTeacher)}
 
 
 def source_tar(root: Path | None = None) -> bytes:

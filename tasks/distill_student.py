@@ -9,7 +9,7 @@ from distillery.artifacts import write_json
 from distillery.data.rows import load_rows
 from distillery.distillation import distill
 from distillery.labelling import load_targets
-from distillery.models.network import save_model
+from distillery.models.network import load_model, save_model
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
 from distillery.params.runtime import RuntimeParams
@@ -25,12 +25,14 @@ def distill_student(
     student: StudentParams,
     method: DistillParams,
     runtime: RuntimeParams,
+    teacher: Path | None = None,
     *,
     work: Work,
 ) -> None:
-    """Train the student on soft and hard labels."""
+    """Train the student on soft and hard labels, and on what `teacher` shows where a term looks inside."""
     rows = load_rows(data)
     model = new_classifier(student.model.network(rows.form, len(rows.classes)), rows, runtime)
-    epochs = distill(model, rows, load_targets(targets), augment, method, runtime)
+    shown = None if teacher is None else load_model(teacher)
+    epochs = distill(model, rows, load_targets(targets), augment, method, runtime, shown)
     write_json(work.into / "epochs.json", [asdict(epoch) for epoch in work.watch(epochs)])
     save_model(model, work.into)

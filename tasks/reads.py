@@ -9,11 +9,13 @@ from typing import TypeVar
 import distillery
 from distillery.artifacts import files_below
 from distillery.data.locate import holds, idx_files
+from distillery.errors import ParamsError
 from distillery.machine import describe_machine
 from distillery.params.base import Block
 from distillery.params.budget import RegistryParams
 from distillery.params.data import DataParams
 from distillery.params.project import Params
+from distillery.params.teacher import OnnxTeacher, WeightsTeacher
 from tasks.memory import DigestMemory
 from tasks.pointers import directory_md5, pinned_digest
 from tasks.registry_store import store_identity
@@ -37,6 +39,15 @@ def source_files(project: Path, inputs: Iterable[object], memory: DigestMemory) 
         return {file.name: memory.digest(file).sha256 for file in idx_files(project / str(data.path))}
     pinned = None if folder.is_dir() else pinned_digest(project, "data")
     return {"data": pinned.md5 if pinned else ABSENT}
+
+
+def teacher_file(project: Path, inputs: Iterable[object], memory: DigestMemory) -> dict[str, str]:
+    """The bytes of the file that `adopt_teacher` reads; ParamsError where it is not there."""
+    teacher = next(block for block in inputs if isinstance(block, OnnxTeacher | WeightsTeacher))
+    file = project / teacher.file
+    if not file.is_file():
+        raise ParamsError(f"teacher.file: {file} is not there: name a file that exists")
+    return {"teacher.file": memory.digest(file).sha256}
 
 
 def machine(_project: Path, _inputs: Iterable[object], _memory: DigestMemory) -> dict[str, str]:

@@ -117,6 +117,7 @@ def lay_out(recalled: Recalled, project: Path, folder: Path) -> tuple[Scratch, l
             if name.startswith(KNOWLEDGE):
                 keep(folder, recalled.bundle[name])
         tree = _params(yaml.safe_load(recalled.bundle[PARAMS]), origin)
+        _restore_teachers(tree, recalled.bundle, folder)
         write_atomically(folder / PARAMS, yaml.safe_dump(tree, sort_keys=False).encode())
         init_git(folder)  # of its own: else it would be part of a repository that it may lie in
     except BaseException:
@@ -136,6 +137,16 @@ def _restore_data(origin: DataOrigin, project: Path, folder: Path) -> list[str]:
         copy_source(Path(origin.folder), origin.files, folder / OTHER_DATA)
         return [f"data: {len(origin.files)} files, verified, from {origin.folder}"]
     return ["data: the code brings them"]
+
+
+def _restore_teachers(tree: Any, bundle: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files that teachers were brought as, and say in the version's params where they are now."""
+    teachers = (tree["teacher"], *tree.get("teachers", {}).get("others", ()))  # older versions have no others
+    for at, teacher in enumerate(teachers):
+        name = f"teacher-{at}"
+        if name in bundle:
+            write_atomically(folder / name, bundle[name])
+            teacher["file"] = name
 
 
 def _params(tree: Any, origin: DataOrigin) -> Any:

@@ -21,6 +21,7 @@ from distillery.params.data import DataParams
 from distillery.params.project import Params
 from tasks.bundle import SOURCE
 from tasks.origins import DataOrigin
+from tasks.params_identity import params_digest
 from tasks.repository import commit_label
 
 TEACHER = "teacher-fp32"
@@ -28,7 +29,6 @@ CONTROL = "control-fp32"
 MEASURED = frozenset(
     {"latency_p50_ms", "latency_p95_ms", "latency_runs", "throughput_rows_per_second", "peak_rss_bytes"}
 )
-OUTSIDE_IDENTITY = {"budget", "promotion", "retrain", "registry"}
 LIBRARIES = (
     "torch",
     "numpy",
@@ -136,15 +136,6 @@ def record_digest(tags: Mapping[str, str]) -> str:
     return digest_json({key: tags.get(key) for key in tags.get("record_keys", "").split(",")})
 
 
-def params_digest(params: Params) -> str:
-    """The digest of the parameters that shape a file."""
-    tree = params.model_dump(mode="json", exclude=OUTSIDE_IDENTITY)
-    del tree["data"]["path"]  # where rows were read from does not shape a file; their digest says which
-    if tree["prune"] is None:
-        del tree["prune"]  # what is off shapes none, and identities are older than the block
-    return digest_json(tree)
-
-
 def describe_data(schema: Mapping[str, Any], data: DataParams, origin: DataOrigin) -> dict[str, str]:
     """The data version, from what `prepare_data` says of its rows."""
     return {
@@ -190,6 +181,8 @@ def describe_variant(
 ) -> VariantRecord:
     """Read a variant's artifacts into its record."""
     file, weights = model / "model.onnx", network / "weights.safetensors"
+    if not weights.exists():
+        weights = network / "model.onnx"  # a teacher that was brought as a file of outputs
     evaluated = read_json(evaluation / "evaluation.json")
     validated = {key: evaluated["validation"].get(key) for key in ("accuracy", "macro_f1")}
     numbers = {

@@ -22,7 +22,8 @@ from distillery.report.variants import Variant, variant_of
 from distillery.verdict import GateResult, Outcome, Verdict
 from tasks.data_versions import read_schema
 from tasks.evaluate_model import FILE
-from tasks.records import CONTROL, LIBRARIES, params_digest
+from tasks.params_identity import params_digest
+from tasks.records import CONTROL, LIBRARIES
 from tasks.repository import commit_label
 
 Folders = Mapping[str, Path]  # by variant

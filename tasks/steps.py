@@ -16,7 +16,7 @@ from typing import Protocol
 from distillery.artifacts import ArtifactRef
 from distillery.params.base import Block
 from tasks.memory import DigestMemory
-from tasks.reads import machine, registry_store, report_templates, source_files
+from tasks.reads import machine, registry_store, report_templates, source_files, teacher_file
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,10 @@ SERVE = ("onnxruntime", "numpy")
 
 prepare_data = Step("prepare_data", ("numpy", "scikit-learn"), reads=source_files)
 train_teacher = Step("train_teacher", TORCH)
+adopt_teacher = Step("adopt_teacher", (*TORCH, "onnx", "onnxruntime", "protobuf"), reads=teacher_file)
 label_with_teacher = Step("label_with_teacher", TORCH)
+label_with_file = Step("label_with_file", (*TORCH, "onnxruntime"))
+combine_targets = Step("combine_targets", ("numpy",))
 remember_champion = Step("remember_champion", (*TORCH, "onnxruntime"))
 distill_student = Step("distill_student", TORCH)
 train_control = Step("train_control", TORCH)
@@ -135,9 +138,8 @@ register_model = Step("register_model", ("mlflow", "onnx"), reads=registry_store
 write_report = Step("write_report", ("matplotlib", "jinja2", "pillow"), reads=report_templates)
 
 MAKE_A_FILE = (
-    prepare_data, train_teacher, label_with_teacher, remember_champion, distill_student, train_control,
-    prune_student,
-    quantize_student, export_model,
+    prepare_data, train_teacher, adopt_teacher, label_with_teacher, label_with_file, combine_targets,
+    remember_champion, distill_student, train_control, prune_student, quantize_student, export_model,
 )  # fmt: skip
 STEPS = (
     *MAKE_A_FILE, evaluate_model, measure_model, choose_model, register_model, write_report,

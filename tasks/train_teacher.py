@@ -11,13 +11,13 @@ from distillery.data.rows import load_rows
 from distillery.models.network import save_model
 from distillery.params.data import AugmentParams
 from distillery.params.runtime import RuntimeParams
-from distillery.params.teacher import TeacherParams
+from distillery.params.teacher import TrainedTeacher
 from distillery.training import hard_labels, new_classifier, train
 from tasks.work import Work
 
 
 def train_teacher(
-    data: Path, augment: AugmentParams, teacher: TeacherParams, runtime: RuntimeParams, *, work: Work
+    data: Path, augment: AugmentParams, teacher: TrainedTeacher, runtime: RuntimeParams, *, work: Work
 ) -> None:
     """Train on the true labels, with a fresh view of every row in every epoch."""
     rows, training = load_rows(data), teacher.training

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError, model_validator
@@ -15,19 +15,19 @@ from distillery.machine import resolve
 from distillery.params.base import Block
 from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.data import AugmentParams, DataParams
-from distillery.params.distill import DistillParams
+from distillery.params.distill import LOGITS, DistillParams
 from distillery.params.promotion import PromotionParams
 from distillery.params.prune import PruneParams
 from distillery.params.quantize import QuantizeParams
 from distillery.params.retrain import RetrainParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
-from distillery.params.teacher import TeacherParams
+from distillery.params.teacher import OnnxTeacher, Teacher
+from distillery.params.teachers import TeachersParams
 from distillery.pruning.fitting import unfit
 
 Tree = dict[str, Any]
-
-TAGS = ("family", "kind")  # the field that says which of several blocks one is
+TAGS = ("family", "kind")  # what says which of several blocks one is
 
 # PyYAML lets these out of its own constructors: 2001-99-99, !!int '', !!timestamp x, a nesting without end
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
@@ -38,7 +38,8 @@ class Params(Block):
 
     data: DataParams
     augment: AugmentParams
-    teacher: TeacherParams
+    teacher: Teacher
+    teachers: TeachersParams
     student: StudentParams
     distill: DistillParams
     prune: PruneParams | None
@@ -54,6 +55,16 @@ class Params(Block):
         refusal = unfit(self.student.model, self.prune) if self.prune else None
         if refusal is not None:
             raise ValueError(refusal)
+        return self
+
+    @model_validator(mode="after")
+    def _a_file_shows_nothing_inside(self) -> Params:
+        looking = [at for at, term in enumerate(self.distill.terms) if term.teacher != LOGITS]
+        if looking and isinstance(self.teacher, OnnxTeacher):
+            raise ValueError(
+                f"distill.terms.{looking[0]}.teacher: an ONNX file gives its outputs and shows no layer; "
+                f"compare with {LOGITS}, or bring weights (teacher.kind: weights)"
+            )
         return self
 
 
@@ -118,20 +129,18 @@ def parse_setting(setting: str) -> Tree:
 
 
 def overlaid(base: Tree, top: Tree) -> Tree:
-    """`top` over `base`, mapping by mapping. A model of another family, or another kind of method, replaces
-    the whole block.
-    """
+    """`top` over `base`, mapping by mapping. One of another family or kind replaces the whole block."""
     result = dict(base)
     for key, value in top.items():
         below = base.get(key)
-        if isinstance(below, dict) and isinstance(value, dict) and not _is_another(below, value):
+        if isinstance(below, dict) and isinstance(value, dict) and not _other_kind(below, value):
             result[key] = overlaid(below, value)
         else:
             result[key] = value
     return result
 
 
-def _is_another(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
+def _other_kind(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
     return any(tag in top and below.get(tag) != top[tag] for tag in TAGS)
 
 
@@ -151,8 +160,11 @@ def _fault(error: Any, tree: Tree) -> str:
     match error["type"]:
         case "missing":
             return f"{path}: is missing; every number stands in params.yaml"
+        case "union_tag_not_found":
+            tag = error["ctx"]["discriminator"].strip("'")
+            return f"{path}.{tag}: is missing; every number stands in params.yaml"
         case "extra_forbidden":
-            return f"{path}: is unknown{_suggestion(error['loc'], tree)}"
+            return f"{path}: is unknown{_suggestion(error['loc'])}"
         case "value_error":
             return f"{path or 'params'}: {error['ctx']['error']}"
         case _:
@@ -166,20 +178,46 @@ def _visible(location: Sequence[str | int], tree: Tree) -> list[str | int]:
     parts: list[str | int] = []
     here: Any = tree
     for part in location:
-        if isinstance(here, dict) and part not in here and part in (here.get(tag) for tag in TAGS):
+        if isinstance(here, dict) and part not in here and part in [here.get(tag) for tag in TAGS]:
             continue
         parts.append(part)
-        here = here.get(part) if isinstance(here, dict) else None
+        here = _item(here, part)
     return parts
 
 
-def _suggestion(location: Sequence[str | int], tree: Tree) -> str:
+def _item(tree: Any, part: str | int) -> Any:
+    match tree, part:
+        case dict(), _:
+            return tree.get(part)
+        case list(), int() if part < len(tree):
+            return tree[part]
+        case _:
+            return None
+
+
+def _suggestion(location: Sequence[str | int]) -> str:
     block: Any = Params
     for part in location[:-1]:
-        field = getattr(block, "model_fields", {}).get(part)
-        block = field.annotation if field else None
+        block = _below(block, part)
     known = list(getattr(block, "model_fields", {}))
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; known here: {', '.join(known)}" if known else "; take it out"
+
+
+def _below(annotation: Any, part: str | int) -> Any:
+    """The type of a field, of an item of a list, or of that block among several which has the tag."""
+    fields = getattr(annotation, "model_fields", None)
+    if fields is not None:
+        return fields[part].annotation if part in fields else None
+    return annotation if isinstance(part, int) else next(_tagged(annotation, part), None)
+
+
+def _tagged(annotation: Any, part: str) -> Iterator[type[Block]]:
+    fields = getattr(annotation, "model_fields", None)
+    if fields is None:
+        for inner in get_args(annotation):
+            yield from _tagged(inner, part)
+    elif any(part in get_args(fields[tag].annotation) for tag in TAGS if tag in fields):
+        yield annotation

@@ -1,14 +1,16 @@
-"""The block `teacher`."""
+"""The block `teacher`: trained here, or brought along as a file."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from distillery.models.families import Family
-from distillery.params.base import Block
+from distillery.params.base import Block, Positive
 from distillery.params.training import TrainingParams
+
+FilePath = Annotated[str, Field(min_length=1)]
 
 
 class TeacherTraining(TrainingParams):
@@ -17,9 +19,44 @@ class TeacherTraining(TrainingParams):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
 
 
-class TeacherParams(Block):
-    """Block `teacher`: its network and its training."""
+class TrainedTeacher(Block):
+    """A teacher that is trained here: its network and its training."""
 
     place: ClassVar[str] = "teacher"
+    kind: Literal["trained"]
     model: Family
     training: TeacherTraining
+
+
+class WeightsTeacher(Block):
+    """Safetensors weights of a network that is named here. `file` is relative to the project."""
+
+    place: ClassVar[str] = "teacher"
+    kind: Literal["weights"]
+    file: FilePath
+    model: Family
+
+
+class Pixels(Block):
+    """How bytes become a file's floats: (byte / divide_by - mean) / std: one value, or one a channel."""
+
+    divide_by: Positive
+    mean: Annotated[tuple[float, ...], Field(min_length=1)]
+    std: Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+
+class OnnxTeacher(Block):
+    """Any ONNX file that classifies: only its outputs are needed. `file` is relative to the project.
+
+    `pixels` null: it takes raw bytes, or the rows of a table. `output` null: the only one that fits.
+    """
+
+    place: ClassVar[str] = "teacher"
+    kind: Literal["onnx"]
+    file: FilePath
+    gives: Literal["logits", "probabilities"]
+    pixels: Pixels | None
+    output: str | None
+
+
+Teacher = Annotated[TrainedTeacher | WeightsTeacher | OnnxTeacher, Field(discriminator="kind")]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from distillery.data.batches import TrainBatches
 from distillery.data.rows import Rows
-from distillery.distillation import soft_and_hard_labels
+from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams

@@ -297,3 +297,20 @@ def test_epochs_before_the_one_to_keep_from_are_neither_kept_nor_end_the_trainin
     asked = training(epochs=6, target=0.0, patience=1)
     epochs = list(train(untrained("mlp"), batches, hard_labels(0.0), asked, runtime, keep_from=4))
     assert [epoch.best for epoch in epochs] == [False, False, False, True]
+
+
+def test_what_the_objective_learns_along_is_learned_and_the_model_keeps_its_own(
+    untrained, rows, augment, training, runtime
+):
+    model, beside = untrained("mlp"), nn.Linear(10, 10)
+    before = {name: value.clone() for name, value in beside.state_dict().items()}
+    names = set(model.state_dict())
+
+    def objective(logits, batch):
+        return nn.functional.cross_entropy(beside(logits), batch.labels)
+
+    batches = TrainBatches(rows, augment, 32, runtime.seed, augment.views)
+    epochs = list(train(model, batches, objective, training(epochs=4), runtime, beside=beside))
+    assert epochs[-1].loss < epochs[0].loss
+    assert all(not torch.equal(value, before[name]) for name, value in beside.state_dict().items())
+    assert set(model.state_dict()) == names

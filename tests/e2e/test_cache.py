@@ -81,11 +81,11 @@ def test_a_change_of_the_probe_measures_anew(project, source):
 
 
 def test_a_change_of_code_re_runs_what_it_shapes_and_names_the_file(project, source):
-    file = source / "distillery/distillation.py"
+    file = source / "distillery/losses/soft.py"
     file.write_text(file.read_text().replace("temperature**2", "temperature**3"))
     plan = project("plan", "--json", source=source)
     assert plan.status()["train_teacher", None] == "hit"
-    assert plan.status("because")["distill_student", None] == ["code distillery/distillation.py changed"]
+    assert plan.status("because")["distill_student", None] == ["code distillery/losses/soft.py changed"]
 
 
 def test_one_data_byte_re_runs_what_saw_it(project):

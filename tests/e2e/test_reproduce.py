@@ -65,7 +65,7 @@ def test_uncommitted_code_and_edited_data_and_a_named_registry_are_rebuilt_ident
     settings = [f"--set={name}={value}" for name, value in TINY.items()]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/registry.db")
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
-    file = source / "distillery/distillation.py"
+    file = source / "distillery/losses/soft.py"
     file.write_text(file.read_text().replace("temperature**2", "temperature**3"))
     new_project("run", *settings, source=source)
     features = new_project.folder / "data/features-000.npy"

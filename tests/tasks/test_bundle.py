@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import yaml
 
-from distillery.params.project import validate
+from distillery.params.project import load_params, validate
 from tasks.bundle import describe_environment, running_source, source_tar, write_bundle
 from tasks.origins import DataOrigin
 
@@ -122,3 +123,13 @@ def test_the_variables_that_steer_kernels_are_part_of_the_environment(monkeypatc
     variables = describe_environment()["variables"]
     assert variables["ATEN_CPU_CAPABILITY"] == "avx2"
     assert "s3cret" not in variables.values()
+
+
+def test_a_teacher_that_was_brought_is_in_the_bundle(project, tmp_path):
+    (project / "brought.onnx").write_bytes(b"the teacher")
+    settings = ["teacher={kind: onnx, file: brought.onnx, gives: logits, pixels: null, output: null}"]
+    brought = load_params(Path(__file__).parents[2] / "params.yaml", settings=settings)
+    origin = DataOrigin("/elsewhere", None, {"a": "b"}, {})
+    digests = write_bundle(project, brought, origin, tmp_path / "into")
+    assert (tmp_path / "into/teacher-0").read_bytes() == b"the teacher"
+    assert digests["teacher-0"] == hashlib.sha256(b"the teacher").hexdigest()

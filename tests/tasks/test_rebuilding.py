@@ -105,6 +105,22 @@ def test_a_source_elsewhere_is_copied_and_named_in_the_params(recalled, project,
     assert (tmp_path / "there/data-source/images").is_file()
 
 
+def test_teachers_that_were_brought_are_laid_beside_and_named_in_the_params(recalled, project, tmp_path):
+    version = recalled()
+    tree = yaml.safe_load(version.bundle["params.yaml"])
+    weights = {"kind": "weights", "file": "/away/w.safetensors", "model": tree["teacher"]["model"]}
+    onnx = {"kind": "onnx", "file": "t.onnx", "gives": "logits", "pixels": None, "output": None}
+    tree["teachers"]["others"] = [tree["teacher"], weights]
+    tree["teacher"] = onnx
+    brought = {"teacher-0": b"outputs", "teacher-2": b"weights"}
+    bundle = {**version.bundle, "params.yaml": yaml.safe_dump(tree).encode(), **brought}
+    lay_out(Recalled(version.entry, bundle, None), project, tmp_path / "there")
+    told = params_of(tmp_path / "there")
+    assert told["teacher"] == onnx | {"file": "teacher-0"}
+    assert told["teachers"]["others"] == [tree["teachers"]["others"][0], weights | {"file": "teacher-2"}]
+    assert {name: (tmp_path / "there" / name).read_bytes() for name in brought} == brought
+
+
 def test_where_something_is_gone_nothing_stays_behind(recalled, project, tmp_path):
     origin = DataOrigin(str(tmp_path / "gone"), None, {"images": "0", "labels": "1"}, {})
     with pytest.raises(DataError) as caught, empty_folder(tmp_path / "there") as folder:

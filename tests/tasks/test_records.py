@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from distillery.artifacts import digest_json
+from distillery.params.distill import LogitMse
 from distillery.params.project import load_params
-from tasks.records import RunRecord, VariantRecord, listed, params_digest, record_digest
+from tasks.params_identity import params_digest
+from tasks.records import RunRecord, VariantRecord, listed, record_digest
 
 PARAMS = Path(__file__).parents[2]
 FACTS = {"data_digest": "d", "params_digest": "p", "code_digest": "c"}
@@ -39,12 +41,33 @@ def test_budget_promotion_and_registry_shape_no_file_and_the_seed_does(params):
     assert params_digest(changed(params, "runtime", seed=1)) != params_digest(params)
 
 
-def test_pruning_shapes_a_file_and_while_it_is_off_it_is_no_part_of_an_identity(params):
+def test_pruning_shapes_a_file(params):
     preset = load_params(PARAMS / "params.yaml", PARAMS / "params" / "pruned.yaml")
     assert params_digest(params.model_copy(update={"prune": preset.prune})) != params_digest(params)
-    tree = params.model_dump(mode="json", exclude={"budget", "registry", "prune"})
-    del tree["data"]["path"]
+
+
+def test_methods_that_are_off_are_no_part_of_an_identity(params):
+    """What was registered before they were there is registered once."""
+    off = {"budget", "promotion", "retrain", "registry", "teachers", "prune"}
+    tree = params.model_dump(mode="json", exclude=off)
+    del tree["data"]["path"], tree["teacher"]["kind"]
+    for name in ("soft", "pace", "terms"):
+        del tree["distill"][name]
     assert params_digest(params) == digest_json(tree)
+    assert params_digest(changed(params, "teachers", generations=2)) != params_digest(params)
+    softer = LogitMse(kind="mse")
+    assert params_digest(changed(params, "distill", soft=softer)) != params_digest(params)
+
+
+def test_where_a_teacher_lay_shapes_no_file_and_what_it_gives_does(params):
+    onnx = {"kind": "onnx", "file": "a.onnx", "gives": "logits", "pixels": None, "output": None}
+    tree = params.model_dump(mode="json") | {"teacher": onnx}
+
+    def digest(**values):
+        return params_digest(type(params).model_validate(tree | {"teacher": onnx | values}))
+
+    assert digest(file="elsewhere/b.onnx") == digest()
+    assert digest(gives="probabilities") != digest()
 
 
 def test_a_result_is_another_when_its_choice_or_its_budgets_or_its_code_are():

@@ -56,6 +56,14 @@ def faults(tree):
     return caught.value.faults
 
 
+TAGS = (".family", ".kind")
+
+
+def block_of(path):
+    """Where the fault of a leaf is: a block is told by its tag, so a wrong one is a fault of the block."""
+    return path.rpartition(".")[0] if path.endswith(TAGS) else path
+
+
 def leaf_paths(root):
     return flatten(yaml.safe_load((root / "params.yaml").read_text()))
 
@@ -87,18 +95,14 @@ def test_the_mnist_preset_without_a_folder_says_what_is_missing(root):
 
 def test_every_number_is_needed_and_its_absence_names_its_path(tree, root):
     for path in leaf_paths(root):
-        (fault,) = faults(without(tree, path))
-        if path.endswith("model.family"):
-            assert path.removesuffix(".family") in fault
-        else:
-            assert fault == f"{path}: is missing; every number stands in params.yaml"
+        assert faults(without(tree, path)) == (f"{path}: is missing; every number stands in params.yaml",)
 
 
 @pytest.mark.parametrize(
     "block",
     [
-        "data", "augment", "teacher", "student", "distill", "prune", "quantize", "budget", "promotion",
-        "registry", "runtime",
+        "data", "augment", "teacher", "teachers", "student", "distill", "prune", "quantize", "budget",
+        "promotion", "retrain", "registry", "runtime",
     ],
 )  # fmt: skip
 def test_every_block_is_needed(tree, block):
@@ -135,6 +139,7 @@ OUT_OF_RANGE = [
     ("augment__views", 65),
     ("augment__shift", -1),
     ("augment__shift", 17),
+    ("teacher__kind", "hired"),
     ("teacher__model__family", "vgg"),
     ("teacher__model__width", 0),
     ("teacher__model__width", 513),
@@ -157,6 +162,8 @@ OUT_OF_RANGE = [
     ("distill__temperature", 0),
     ("distill__alpha", 1.0001),
     ("distill__alpha", -0.0001),
+    ("distill__soft__kind", "cosine"),
+    ("distill__pace__kind", "fast"),
     ("quantize__dynamic__weights", "int4"),
     ("quantize__static__ranges", "mse"),
     ("quantize__qat__observe_epochs", 0),
@@ -189,7 +196,7 @@ OUT_OF_RANGE = [
 def test_a_value_out_of_range_names_its_path_and_the_value(tree, path, value):
     (fault,) = faults(changed(tree, **{path: value}))
     dotted = path.replace("__", ".")
-    assert fault.startswith(dotted if not dotted.endswith("family") else "teacher.model")
+    assert fault.startswith(block_of(dotted))
     assert repr(value) in fault or str(value) in fault
 
 
@@ -207,7 +214,7 @@ def test_every_leaf_refuses_a_value_of_another_type(tree, root):
             if accepts_text and wrong == "surely not":
                 continue
             found = faults(changed(tree, **{path.replace(".", "__"): wrong}))
-            assert any(path.removesuffix(".family") in fault for fault in found), (path, wrong, found)
+            assert any(block_of(path) in fault for fault in found), (path, wrong, found)
 
 
 @pytest.mark.parametrize(
@@ -408,3 +415,79 @@ def test_loading_params_imports_nothing_heavy(root):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_preset_of_methods_is_legal_on_top_of_the_shipped_params(root):
+    for name in ("dkd", "relations", "hints", "teachers", "onnx-teacher"):
+        preset = load_params(root / "params.yaml", root / "params" / f"{name}.yaml")
+        assert preset.student == load_params(root / "params.yaml").student
+
+
+def test_another_kind_of_block_replaces_it_whole_and_the_same_kind_is_overlaid(root, shipped):
+    loss = load_params(root / "params.yaml", settings=["distill.soft={kind: mse}"]).distill.soft
+    assert loss.kind == "mse"
+    settings = ["distill.soft={kind: decoupled, target: 1, others: 8}", "distill.soft.others=4"]
+    loss = load_params(root / "params.yaml", settings=settings).distill.soft
+    assert (loss.kind, loss.target, loss.others) == ("decoupled", 1.0, 4.0)
+    trained = load_params(root / "params.yaml", settings=["teacher={kind: trained, training: {epochs: 3}}"])
+    assert trained.teacher.model == shipped.teacher.model
+
+
+TERM = {"kind": "hints", "weight": 1.0, "warm_up": 0, "student": "pool1", "teacher": "pool1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"student": "logits"}, "distill.terms.0: hints compares layers"),
+        ({"kind": "attention", "teacher": "logits"}, "distill.terms.0: attention compares layers"),
+        ({"weight": 0}, "distill.terms.0.weight: "),
+        ({"warm_up": -1}, "distill.terms.0.warm_up: "),
+        ({"kind": "gossip"}, "distill.terms.0: "),
+        ({"wieght": 2}, "distill.terms.0.wieght: is unknown; did you mean weight?"),
+    ],
+)
+def test_a_term_that_cannot_be_is_refused_with_its_place(tree, change, words):
+    (fault,) = faults(changed(tree, distill__terms=[TERM | change]))
+    assert words in fault
+
+
+def test_angles_of_large_batches_are_refused(tree):
+    angles = TERM | {"kind": "angles"}
+    (fault,) = faults(changed(tree, distill__terms=[angles], distill__training__batch_size=512))
+    assert "distill.training.batch_size is at most 256" in fault
+
+
+ONNX = {"kind": "onnx", "file": "t.onnx", "gives": "logits", "pixels": None, "output": None}
+
+
+def test_terms_that_look_inside_an_onnx_file_are_refused_and_those_of_logits_are_not(tree):
+    (fault,) = faults(changed(tree, teacher=ONNX, distill__terms=[TERM]))
+    assert "distill.terms.0.teacher: an ONNX file gives its outputs and shows no layer" in fault
+    relation = TERM | {"kind": "distances", "teacher": "logits"}
+    assert validate(changed(tree, teacher=ONNX, distill__terms=[relation]), "p").teacher.file == "t.onnx"
+
+
+def test_a_misspelt_name_inside_one_kind_of_several_gets_a_suggestion(tree):
+    (fault, *_) = faults(changed(tree, teacher=ONNX | {"pixel": None}))
+    assert fault == "teacher.pixel: is unknown; did you mean pixels?"
+    misspelt = changed(tree, teacher__training__epoch=3)
+    assert faults(misspelt) == ("teacher.training.epoch: is unknown; did you mean epochs?",)
+
+
+def test_weights_of_teachers_are_as_many_as_the_teachers(tree):
+    (fault,) = faults(changed(tree, teachers__combine={"kind": "weighted", "weights": [1.0, 2.0]}))
+    assert "teachers.combine.weights: there are 1 teachers" in fault
+    two = changed(
+        tree, teachers__combine={"kind": "weighted", "weights": [1.0, 2.0]}, teachers__others=[ONNX]
+    )
+    assert validate(two, "p").teachers.combine.weights == (1.0, 2.0)
+
+
+def test_a_file_without_the_new_tags_is_told_which_are_missing(tree):
+    old = without(without(without(tree, "teacher.kind"), "distill.soft"), "teachers")
+    assert faults(old) == (
+        "teacher.kind: is missing; every number stands in params.yaml",
+        "teachers: is missing; every number stands in params.yaml",
+        "distill.soft: is missing; every number stands in params.yaml",
+    )

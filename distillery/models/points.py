@@ -1,0 +1,114 @@
+"""The points of a network that hidden features can be taken from, by name: plain data, no heavy import."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from distillery.data.form import Shape
+from distillery.errors import ParamsError
+from distillery.models.layers import Conv, Dropout, Flatten, Layer, Linear, Network, Pool, Residual
+from distillery.params.distill import LOGITS, Attention, Hints, Term
+
+Size = tuple[int, ...]  # (C, H, W) of a map, (C,) of a flat row
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where in `network.layers` the features come out, and their size for one row."""
+
+    position: int
+    size: Size
+
+    @property
+    def is_map(self) -> bool:
+        """Whether they have places."""
+        return len(self.size) == 3
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One distillation: which network learns from which, and where in params.yaml they stand.
+
+    `teacher` None: a file, which shows its logits alone.
+    """
+
+    learner: str
+    student: Network
+    by: str
+    teacher: Network | None
+
+
+def points(network: Network) -> dict[str, Point]:
+    """Every layer with an output of its own by kind and number: `conv1`, `residual1`, ...; not the logits."""
+    rows, numbers = network.rows, Counter[str]()
+    size: Size = (rows.channels, rows.height, rows.width) if isinstance(rows, Shape) else (len(rows.columns),)
+    found = {}
+    for position, layer in enumerate(network.layers[:-1]):
+        size = _after(layer, size)
+        if not isinstance(layer, Flatten | Dropout):
+            numbers[layer.kind] += 1
+            found[f"{layer.kind}{numbers[layer.kind]}"] = Point(position, size)
+    return found
+
+
+def _after(layer: Layer, size: Size) -> Size:
+    match layer:
+        case Conv():
+            return layer.channels, -(-size[1] // layer.stride), -(-size[2] // layer.stride)
+        case Residual():
+            for conv in layer.body:
+                size = _after(conv, size)
+            return size
+        case Pool():
+            return size[:1]
+        case Flatten():
+            return (size[0] * size[1] * size[2],)
+        case Linear():
+            return (layer.features,)
+        case Dropout():
+            return size
+
+
+def require_comparable(terms: Sequence[Term], lessons: Iterable[Lesson]) -> None:
+    """ParamsError with every term that names no point of a network, or two that cannot be compared."""
+    faults = [
+        f"distill.terms.{at}{fault}"
+        for lesson in lessons
+        for at, term in enumerate(terms)
+        for fault in _faults(term, lesson)
+    ]
+    if faults:
+        raise ParamsError("the terms do not fit the models", faults)
+
+
+def _faults(term: Term, lesson: Lesson) -> Iterator[str]:
+    student = points(lesson.student)
+    teacher = {} if lesson.teacher is None else points(lesson.teacher)
+    sides = (
+        ("student", term.student, lesson.learner, student),
+        ("teacher", term.teacher, lesson.by, teacher),
+    )
+    unknown = [side for side in sides if side[1] not in (LOGITS, *side[3])]
+    for side, name, place, known in unknown:
+        yield f".{side}: {place} has no {name!r}; it has {', '.join((*known, LOGITS))}"
+    if not unknown and isinstance(term, Hints | Attention):
+        fault = _incomparable(term, student[term.student], teacher[term.teacher])
+        if fault is not None:
+            yield f": {fault} ({lesson.learner} from {lesson.by})"
+
+
+def _incomparable(term: Hints | Attention, student: Point, teacher: Point) -> str | None:
+    said = f"{term.student} is {_said(student)}, {term.teacher} of the teacher {_said(teacher)}"
+    if isinstance(term, Attention) and not (student.is_map and teacher.is_map):
+        return f"attention compares maps; {said}"
+    if student.is_map != teacher.is_map:
+        return f"hints compare two maps or two rows; {said}"
+    if any(max(a, b) % min(a, b) for a, b in zip(student.size[1:], teacher.size[1:], strict=True)):
+        return f"the height and width of one map must divide the other's; {said}"
+    return None
+
+
+def _said(point: Point) -> str:
+    return " x ".join(map(str, point.size))
