@@ -10,6 +10,7 @@ from distillery.errors import DistilleryError, Refused
 from distillery.verdict import Outcome, Verdict
 from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, told
 
+COMMIT = "champion.json changed: commit it to anchor the history outside the registry"
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history for ever.")]
 To = Annotated[
     str | None, typer.Option("--to", metavar="VERSION", help="Default: the champion before this one.")
@@ -55,14 +56,17 @@ def promote(
     from tasks.promoting import promote as promote_version
 
     asked = Asked(version, reason, dry_run, force, approve)
-    done = promote_version(request.project, request.params, asked, Terminal().say)
+    say = Terminal().say
+    done = promote_version(request.project, request.params, asked, say)
     if as_json:
         print_json(done.to_json())
     else:
         from flows.promotion_tables import print_promotion
 
         print_promotion(done)
-    if done.verdict is not None and done.link is None:
+    if done.link is not None:
+        say(COMMIT)
+    elif done.verdict is not None:
         require_passed(done.verdict)
 
 
@@ -117,7 +121,9 @@ def rollback(
     from flows.terminal import Terminal
     from tasks.rolling_back import roll_back
 
-    done = roll_back(request.project, request.params.registry, to, reason, Terminal().say)
+    say = Terminal().say
+    done = roll_back(request.project, request.params.registry, to, reason, say)
+    say(COMMIT)
     if as_json:
         print_json(done.to_json())
     else:
