@@ -48,8 +48,8 @@ class Evidence:
     """All that the gates read. Rows are test rows that neither file trained, chose or calibrated on.
 
     `champion` None: there is none yet. `teacher`: what the challenger's teacher says of the rows. `slices`:
-    column name -> value of each row, as text. `must_pass`: the row ids of the file that the parameters name.
-    `smoke`: what is wrong with the challenger's file, in words. What was not looked at is None.
+    column name -> value of each row, as text. `versions`: the data version that brought each row.
+    `must_pass`: the row ids of the file that the parameters name. `smoke`: what is wrong with the challenger's file, in words. What was not looked at is None.
 
     Raises DistilleryError with every part that does not fit the N rows or the classes.
     """
@@ -61,6 +61,7 @@ class Evidence:
     champion: Judged | None
     teacher: Codes | None = None  # (N,) or NO_CLASS
     slices: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)  # each (N,)
+    versions: Codes | None = None  # (N,)
     must_pass: tuple[str, ...] | None = None
     times: PairedTimes | None = None
     smoke: tuple[str, ...] | None = None
@@ -138,6 +139,7 @@ def _faults(evidence: Evidence) -> Iterator[str]:
         "the row ids": evidence.row_ids,
         **predicted,
         **{f"version {j.version}'s probabilities": j.probability for j in judged},
+        **({} if evidence.versions is None else {"the data versions": evidence.versions}),
         **{f"the slice {name}": values for name, values in evidence.slices.items()},
     }
     for name, values in a_row.items():

@@ -9,6 +9,7 @@ from distillery.params.promotion import (
     Asked,
     CalibrationGate,
     FootprintGate,
+    ForgettingGate,
     GroupsGate,
     LatencyGate,
     MacroF1Gate,
@@ -46,7 +47,7 @@ def ask(gate: Asked, evidence: Evidence, pair: Pair | None) -> list[GateResult]:
 
 
 def compare(
-    gate: AccuracyGate | MacroF1Gate | GroupsGate | CalibrationGate | LatencyGate, pair: Pair
+    gate: AccuracyGate | MacroF1Gate | GroupsGate | ForgettingGate | CalibrationGate | LatencyGate, pair: Pair
 ) -> list[GateResult]:
     """What a gate says that holds the challenger against the champion."""
     match gate:
@@ -56,6 +57,8 @@ def compare(
             return [quality_gates.macro_f1(gate, pair)]
         case GroupsGate():
             return group_gates.per_class(gate, pair)
+        case ForgettingGate():
+            return group_gates.forgetting(gate, pair)
         case CalibrationGate():
             return quality_gates.calibration(gate, pair)
         case LatencyGate():

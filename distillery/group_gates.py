@@ -1,4 +1,4 @@
-"""The gate on groups of rows: no class, and no value of a named column, loses more than a bound."""
+"""The gates on groups of rows: no class, value of a column or earlier data version loses too much."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillery.deciding import LISTED, Interval, at_least, listed, result, unknown, with_enough
-from distillery.evidence import Codes, Pair
-from distillery.params.promotion import GroupsGate
+from distillery.evidence import Booleans, Codes, Pair
+from distillery.params.promotion import ForgettingGate, GroupsGate
 from distillery.statistics.power import rows_to_pass
 from distillery.statistics.tango import tango_interval
 from distillery.verdict import GateResult, Outcome
@@ -51,6 +51,22 @@ def per_class(gate: GroupsGate, pair: Pair) -> list[GateResult]:
     ]
 
 
+def forgetting(gate: ForgettingGate, pair: Pair) -> list[GateResult]:
+    """One result for the versions of the data before the newest; none where there is only one version.
+
+    To forget is to lose on what was taught earlier (backward transfer: Lopez-Paz, Ranzato 2017).
+    """
+    versions = pair.evidence.versions
+    if versions is None:
+        return [unknown("forgetting", gate, "it is not known which version of the data brought which row")]
+    numbers, codes = np.unique(versions, return_inverse=True)
+    if len(numbers) < 2:
+        return []
+    names = tuple(f"version {number}" for number in numbers.tolist())
+    earlier = codes < len(numbers) - 1
+    return [_over("forgetting", gate, pair, names[:-1], codes, earlier)]
+
+
 def _slice(gate: GroupsGate, pair: Pair, column: str) -> GateResult:
     values = pair.evidence.slices.get(column)
     if values is None:
@@ -59,13 +75,21 @@ def _slice(gate: GroupsGate, pair: Pair, column: str) -> GateResult:
     return _over(f"slice {column}", gate, pair, tuple(names.tolist()), codes)
 
 
-def _over(name: str, gate: GroupsGate, pair: Pair, names: tuple[str, ...], codes: Codes) -> GateResult:
-    groups = judged_groups(gate, pair, names, codes)
-    worst, bound = groups[0].outcome, f"{gate.max_class_drop:g} points"
+def _over(
+    name: str,
+    gate: GroupsGate | ForgettingGate,
+    pair: Pair,
+    names: tuple[str, ...],
+    codes: Codes,
+    among: Booleans | None = None,
+) -> GateResult:
+    """The result over groups of the rows `among` (N,), or of all of them."""
+    groups = judged_groups(gate, pair, names, codes, among)
+    worst, bound = groups[0].outcome, f"{gate.bound:g} points"
     those = [group for group in groups if group.outcome is worst]
     share, shown = f"{len(those):,} of {len(groups):,}", listed([str(group) for group in those], SHOWN)
     disagreement = float((pair.gained | pair.lost).mean())
-    needed = max(gate.min_rows, rows_to_pass(disagreement, gate.max_class_drop / 100))
+    needed = max(gate.min_rows, rows_to_pass(disagreement, gate.bound / 100))
     match worst:
         case Outcome.PASSED:
             said = f"none of {len(groups):,} loses more than {bound}; the worst: {groups[0]}"
@@ -74,20 +98,28 @@ def _over(name: str, gate: GroupsGate, pair: Pair, names: tuple[str, ...], codes
         case Outcome.UNDECIDED:
             said = f"{share} cannot be held to {bound}, about {needed:,} rows each would do: {shown}"
     counts = {str(kind): sum(group.outcome is kind for group in groups) for kind in Outcome}
-    told = {"max_class_drop": gate.max_class_drop, "rows_to_decide": needed}
+    told = {"bound": gate.bound, "rows_to_decide": needed}
     return result(
         name, gate, worst, said, {**counts, **told, "worst": [g.to_json() for g in groups[:LISTED]]}
     )
 
 
-def judged_groups(gate: GroupsGate, pair: Pair, names: tuple[str, ...], codes: Codes) -> list[Group]:
+def judged_groups(
+    gate: GroupsGate | ForgettingGate,
+    pair: Pair,
+    names: tuple[str, ...],
+    codes: Codes,
+    among: Booleans | None = None,
+) -> list[Group]:
     """The groups, the worst first.
 
     That all keep the bound is shown by each at 95 %. That one breaks it is looked for among all, so the upper
     bounds share the 5 % (Bonferroni), or many classes would be many chances to be refused for nothing.
     """
+    those = np.ones(len(codes), np.bool_) if among is None else among
     gained, lost, rows = (
-        np.bincount(codes[chosen], minlength=len(names)) for chosen in (pair.gained, pair.lost, slice(None))
+        np.bincount(codes[chosen], minlength=len(names))
+        for chosen in (pair.gained & those, pair.lost & those, those)
     )
     shared = NormalDist().inv_cdf(1 - TAIL / len(names))
     low, high = tango_interval(gained, lost, rows)[0], tango_interval(gained, lost, rows, shared)[1]
@@ -100,5 +132,5 @@ def judged_groups(gate: GroupsGate, pair: Pair, names: tuple[str, ...], codes: C
     return sorted(groups, key=lambda group: (WORST_FIRST.index(group.outcome), group.low, group.name))
 
 
-def _outcome(gate: GroupsGate, rows: int, interval: Interval) -> Outcome:
-    return with_enough(at_least(interval, -gate.max_class_drop), rows, gate.min_rows)
+def _outcome(gate: GroupsGate | ForgettingGate, rows: int, interval: Interval) -> Outcome:
+    return with_enough(at_least(interval, -gate.bound), rows, gate.min_rows)

@@ -156,6 +156,7 @@ def _evidence(
         if params.teacher.min_agreement is not None
         else None,
         slices={name: slice_values(rows, positions, name) for name in params.per_class.slices},
+        versions=rows.versions(positions),
         must_pass=_must_pass(project, params.must_pass.file),
         times=times,
         smoke=(),

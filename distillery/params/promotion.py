@@ -44,6 +44,23 @@ class GroupsGate(RowsGate):
     max_class_drop: Points
     slices: tuple[str, ...]
 
+    @property
+    def bound(self) -> float:
+        """Points that no group may lose."""
+        return self.max_class_drop
+
+
+class ForgettingGate(RowsGate):
+    """On the test rows of each earlier version of the data, it loses no more than `max_drop` points."""
+
+    place: ClassVar[str] = "promotion.forgetting"
+    max_drop: Points
+
+    @property
+    def bound(self) -> float:
+        """Points that no version may lose."""
+        return self.max_drop
+
 
 class MustPassGate(Gate):
     """The challenger may get none of these test rows wrong: ids in `rows`, and in `file`, one a line."""
@@ -90,6 +107,7 @@ Asked = (
     AccuracyGate
     | MacroF1Gate
     | GroupsGate
+    | ForgettingGate
     | MustPassGate
     | FootprintGate
     | LatencyGate
@@ -109,6 +127,7 @@ class PromotionParams(Block):
     accuracy: AccuracyGate
     macro_f1: MacroF1Gate
     per_class: GroupsGate
+    forgetting: ForgettingGate
     must_pass: MustPassGate
     footprint: FootprintGate
     latency: LatencyGate
@@ -122,6 +141,7 @@ class PromotionParams(Block):
             self.accuracy,
             self.macro_f1,
             self.per_class,
+            self.forgetting,
             self.must_pass,
             self.calibration,
             self.teacher,

@@ -27,6 +27,7 @@ def evidence():
             labels=labels,
             challenger=challenger,
             champion=champion,
+            versions=np.ones(rows, np.int64),
             smoke=(),
         )
         return replace(whole, **changes)

@@ -104,7 +104,11 @@ def test_undecided_blocks_or_warns_as_the_gate_wants_and_refused_always_blocks(e
 def test_every_gate_at_once_gives_plain_json_and_the_same_digest_twice(evidence, promotion):
     whole = evidence(gained=9, lost=7, times=PairedTimes(np.linspace(1, 2, 300), np.linspace(2, 1, 300)))
     whole = replace(
-        whole, teacher=whole.labels, must_pass=("0300-0",), slices={"half": np.repeat(["a", "b"], 180)}
+        whole,
+        teacher=whole.labels,
+        must_pass=("0300-0",),
+        slices={"half": np.repeat(["a", "b"], 180)},
+        versions=np.repeat([1, 2], 180),
     )
     every = promotion(
         calibration__margin=1.0,
@@ -114,7 +118,7 @@ def test_every_gate_at_once_gives_plain_json_and_the_same_digest_twice(evidence,
         footprint__min_integer_share=0.5,
     )
     verdict = judge(whole, every)
-    assert len(verdict.gates) == 14
+    assert len(verdict.gates) == 15
     plain = verdict.to_json()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert judge(whole, every).digest == verdict.digest

@@ -105,3 +105,41 @@ def test_many_equal_classes_are_not_refused_by_their_number(evidence, promotion)
         (found,) = group_gates.per_class(promotion().per_class, pair)
         refused += found.outcome is REFUSED
     assert refused <= 5
+
+
+@pytest.fixture
+def forgetful(evidence):
+    """A challenger that lost rows of the first of two data versions and gained as many in the second."""
+
+    def make(rows, lost):
+        whole = evidence(rows=rows)
+        said, versions = whole.labels.copy(), np.repeat([1, 2], rows // 2)
+        said[:lost] = (said[:lost] + 1) % 10
+        wrong = whole.labels.copy()
+        wrong[-lost or rows :] = (wrong[-lost or rows :] + 1) % 10
+        champion = replace(whole.champion, predicted=wrong)
+        challenger = replace(whole.challenger, predicted=said)
+        return paired(replace(whole, champion=champion, challenger=challenger, versions=versions))
+
+    return make
+
+
+def test_what_is_forgotten_is_not_made_good_by_what_is_learned(forgetful, promotion):
+    (found,) = group_gates.forgetting(promotion().forgetting, forgetful(2000, 100))
+    assert (found.gate, found.outcome, found.blocks) == ("forgetting", REFUSED, True)
+    assert found.said.startswith("1 of 1 lose more than 3 points: version 1 (-10.0 points")
+    low, high = tango_interval(0, 100, 1000)
+    (group,) = found.numbers["worst"]
+    assert (group["low"], group["high"]) == pytest.approx((100 * float(low), 100 * float(high)), abs=1e-8)
+
+
+def test_what_is_kept_passes_and_little_data_decide_nothing(forgetful, promotion):
+    assert group_gates.forgetting(promotion().forgetting, forgetful(2000, 5))[0].outcome == PASSED
+    assert group_gates.forgetting(promotion().forgetting, forgetful(60, 0))[0].outcome == UNDECIDED
+
+
+def test_a_data_set_of_one_version_has_nothing_to_forget(evidence, promotion):
+    gate, whole = promotion().forgetting, evidence(rows=1000)
+    assert group_gates.forgetting(gate, paired(whole)) == []
+    (unknown,) = group_gates.forgetting(gate, paired(replace(whole, versions=None)))
+    assert (unknown.outcome, unknown.blocks) == (UNDECIDED, True)
