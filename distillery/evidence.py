@@ -49,7 +49,8 @@ class Evidence:
 
     `champion` None: there is none yet. `teacher`: what the challenger's teacher says of the rows. `slices`:
     column name -> value of each row, as text. `versions`: the data version that brought each row.
-    `must_pass`: the row ids of the file that the parameters name. `smoke`: what is wrong with the challenger's file, in words. What was not looked at is None.
+    `must_pass`: the row ids of the file that the parameters name. `smoke`: what is wrong with the
+    challenger's file, in words. What was not looked at is None.
 
     Raises DistilleryError with every part that does not fit the N rows or the classes.
     """
