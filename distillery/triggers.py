@@ -35,10 +35,11 @@ class Trigger:
 
 @dataclass(frozen=True)
 class State:
-    """What a retraining was judged on: digests of data, params and code, and the champion then."""
+    """What a retraining was judged on: digests, and the champion after it."""
 
     data: str
-    params: str
+    params: str  # that shape a file
+    gates: str  # the other params: budgets, gates, what is remembered
     code: str
     champion: str | None  # identity of the version
 
@@ -55,15 +56,16 @@ class State:
 CHANGED = {
     "data": (Kind.DATA, "the data changed"),
     "params": (Kind.PARAMS, "the params changed"),
+    "gates": (Kind.PARAMS, "the budget, the gates or what is remembered changed"),
     "code": (Kind.CODE, "the code changed"),
     "champion": (Kind.CHAMPION, "the champion is another"),
 }
 
 
 def find_changes(before: State | None, now: State) -> list[Trigger]:
-    """What changed since the state that was judged before; None: nothing ever was, here."""
+    """What changed since the state that was judged before; None: nothing ever was."""
     if before is None:
-        return [Trigger(Kind.FIRST, "no retraining was judged here before")]
+        return [Trigger(Kind.FIRST, "there is no champion yet")]
     old, new = before.to_json(), now.to_json()
     return [
         Trigger(kind, f"{said}: {_short(old[name])} -> {_short(new[name])}")

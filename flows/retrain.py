@@ -8,9 +8,9 @@ from typing import Any
 
 from distillery.errors import DistilleryError
 from distillery.notice import Event
-from distillery.triggers import Kind, State, Trigger, find_changes, find_shift
+from distillery.triggers import Kind, Trigger, find_changes, find_shift
+from flows.data import IMPORTED, add_data
 from flows.data import Asked as AskedData
-from flows.data import add_data
 from flows.once import compress_once
 from flows.outcome import Outcome
 from flows.project import Request
@@ -63,10 +63,13 @@ def retrain(request: Request, *, force: bool, wait: bool, terminal: Terminal) ->
 
 
 def _update(request: Request, force: bool, terminal: Terminal) -> Update:
-    project, params = request.project, request.params
     watched = _look(request, terminal)
+    if watched:  # what a source named is the project's own data set from now on
+        data = request.params.data.model_copy(update=IMPORTED)
+        request = replace(request, params=request.params.model_copy(update={"data": data}), own_data=True)
+    project, params = request.project, request.params
     champion = find_champion(project, params, terminal.say)
-    triggers = _triggers(request, present_state(project, params, champion), watched, force)
+    triggers = _triggers(request, champion, watched, force)
     if not triggers:
         said = "nothing to do: same data, params, code and champion as when they were judged last"
         return Update(Event.SKIPPED, said, champion=champion.version.number if champion else None)
@@ -96,8 +99,11 @@ def _look(request: Request, terminal: Terminal) -> list[Trigger]:
     return [Trigger(Kind.WATCHED, said)]
 
 
-def _triggers(request: Request, now: State, watched: list[Trigger], force: bool) -> list[Trigger]:
-    changes = find_changes(judged_state(request.project), now)
+def _triggers(
+    request: Request, champion: Champion | None, watched: list[Trigger], force: bool
+) -> list[Trigger]:
+    now = present_state(request.project, request.params, champion)
+    changes = find_changes(judged_state(request.project, champion, now), now)
     forced = [Trigger(Kind.FORCED, "it was forced")] if force else []
     if not any(trigger.kind is Kind.DATA for trigger in changes):
         return [*watched, *changes, *forced]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distillery.artifacts import digest_bytes, digest_json, read_json, write_json
@@ -19,6 +19,7 @@ from tasks.data_versions import read_schema
 from tasks.environment import STATE
 from tasks.knowledge import keep
 from tasks.memory import DigestMemory
+from tasks.params_identity import OUTSIDE_IDENTITY, params_digest
 from tasks.reads import source_files
 from tasks.records import Version
 from tasks.registering import find_version
@@ -74,19 +75,28 @@ def _versions(project: Path, params: Params, version: Version) -> int:
 def present_state(project: Path, params: Params, champion: Champion | None) -> State:
     """What would be judged now."""
     memory = DigestMemory(project)
-    data = digest_json(source_files(project, (params.data,), memory))
+    read = source_files(project, (params.data,), memory)
     memory.save()
-    identity = champion.version.tags.get("identity") if champion else None
-    plain = params.model_dump(mode="json", exclude=PLACES)
-    return State(data, digest_json(plain), digest_bytes(running_source()), identity)
+    tree = params.model_dump(mode="json", include=OUTSIDE_IDENTITY, exclude=PLACES)
+    return State(
+        data=read["data"] if list(read) == ["data"] else digest_json(read),
+        params=params_digest(params),
+        gates=digest_json(tree),
+        code=digest_bytes(running_source()),
+        champion=champion.version.tags.get("identity") if champion else None,
+    )
 
 
-def judged_state(project: Path) -> State | None:
-    """What was judged last, in this project; None where nothing was."""
+def judged_state(project: Path, champion: Champion | None, now: State) -> State | None:
+    """What was judged last in this project, else what the champion was made from; None without one."""
     try:
         return State.from_json(read_json(project / FILE))
     except (OSError, ValueError, TypeError, KeyError):
+        pass
+    if champion is None:
         return None
+    tags = champion.version.tags  # which do not say by what gates it came
+    return replace(now, data=tags["data_md5"], params=tags["params_digest"], code=tags["code_digest"])
 
 
 def save_state(project: Path, state: State) -> None:

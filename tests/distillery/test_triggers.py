@@ -4,7 +4,7 @@ import pytest
 
 from distillery.triggers import Kind, State, find_changes, find_shift
 
-STATE = State(data="d" * 32, params="p" * 64, code="c" * 64, champion="v" * 64)
+STATE = State(data="d" * 32, params="p" * 64, gates="g" * 64, code="c" * 64, champion="v" * 64)
 
 
 def kinds(triggers):
@@ -19,10 +19,10 @@ def test_without_a_state_the_first_judgement_is_the_reason():
     assert kinds(find_changes(None, STATE)) == [Kind.FIRST]
 
 
-@pytest.mark.parametrize("name", ["data", "params", "code", "champion"])
+@pytest.mark.parametrize("name", ["data", "params", "gates", "code", "champion"])
 def test_each_part_that_changed_is_named_with_its_digests(name):
     (trigger,) = find_changes(STATE, replace(STATE, **{name: "x" * 64}))
-    assert trigger.kind == name
+    assert trigger.kind == ("params" if name == "gates" else name)
     assert trigger.said.endswith(f": {getattr(STATE, name)[:12]} -> xxxxxxxxxxxx")
 
 
