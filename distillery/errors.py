@@ -2,6 +2,7 @@
 
 DistilleryError              1    our fault, or the disk's
 ├── DiskError                1    a file could not be written: full, read-only, gone
+├── Unreachable              1    a server does not answer: asked again, by those who can wait
 ├── UserMistake              2    what was asked cannot be done as asked
 │   ├── ParamsError          2    params.yaml, --params or --set: every fault at once
 │   ├── DataError            2    rows that cannot be read, or cannot be split
@@ -38,6 +39,10 @@ class DistilleryError(Exception):
 
 class DiskError(DistilleryError):
     """A file could not be written or read back: the disk is full, read-only or gone."""
+
+
+class Unreachable(DistilleryError):
+    """A server does not answer; the same may succeed in a while."""
 
 
 class UserMistake(DistilleryError):

@@ -1,58 +1,79 @@
 """The flows as Prefect deploys them: what prefect.yaml names, with typed parameters for the form of its page.
 
 Prefect imports this file in a process of its own, which ends with the one that started it. It reads the
-annotations as values, so they are not postponed here.
+annotations as values, so they are not postponed here, and what parameters mean from the docstrings.
 """
 
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field
 
 from flows.options import request_of
+from flows.outcome import Outcome
 from flows.project import Request
 from flows.terminal import Terminal
+from tasks.run_page import ProgressBar, show_report, show_table
+from tasks.work import Progress
 
 HOURS = 3600
 PARENT = "DISTILLERY_SERVE_PID"  # whose death ends a run that it started
 WATCH_SECONDS = 1.0
 
-Project = Annotated[str, Field(description="The project: a folder with a params.yaml.")]
-Settings = Annotated[list[str], Field(description="Parameters for this run alone, each as block.name=value.")]
-Version = Annotated[str, Field(description="A version or an alias of the registered model.")]
-
 
 @flow(name="compress", timeout_seconds=12 * HOURS)
-def compress(project: Project = ".", settings: Settings = []) -> State:  # noqa: B006 - Prefect shows it
-    """Teacher, student, int8, measured, chosen, registered."""
+def compress(project: str = ".", settings: list[str] = []) -> State:  # noqa: B006 - Prefect shows it
+    """Teacher, student, int8, measured, chosen, registered.
+
+    Args:
+        project: The project, a folder with a params.yaml.
+        settings: Parameters for this run alone, each as block.name=value.
+    """
     from flows.once import compress_once
 
-    outcome = compress_once(_request(project, settings), (), wait=True, terminal=Terminal())
+    request = _request(project, settings)
+    outcome = compress_once(request, (), wait=True, terminal=Page())
+    _show_variants(request, outcome)
     return Completed(message=outcome.reason, name="Chosen" if outcome.chosen else "Refused")
 
 
 @flow(name="retrain", timeout_seconds=12 * HOURS)
 def retrain(
-    project: Project = ".",
-    settings: Settings = [],  # noqa: B006
-    force: Annotated[bool, Field(description="Retrain although nothing changed.")] = False,
+    project: str = ".",
+    settings: list[str] = [],  # noqa: B006
+    force: bool = False,
 ) -> State:
-    """Look for new data; train with what the champion knows; judge; promote, or keep the champion."""
+    """Look for new data; train with what the champion knows; judge; promote, or keep the champion.
+
+    Args:
+        project: The project, a folder with a params.yaml.
+        settings: Parameters for this run alone, each as block.name=value.
+        force: Retrain although nothing changed.
+    """
     from flows.retrain import retrain as run
 
-    update = run(_request(project, settings), force=force, wait=True, terminal=Terminal())
+    request = _request(project, settings)
+    update = run(request, force=force, wait=True, terminal=Page())
+    if update.outcome is not None:
+        _show_variants(request, update.outcome)
+    _show_gates(request, update.verdict)
     return Completed(message=update.said, name=str(update.event).capitalize())
 
 
 @flow(name="reproduce", timeout_seconds=12 * HOURS)
-def reproduce(version: Version = "champion", project: Project = ".") -> State:
-    """Make a registered version again from its record alone, and compare."""
+def reproduce(version: str = "champion", project: str = ".") -> State:
+    """Make a registered version again from its record alone, and compare.
+
+    Args:
+        version: A version or an alias of the registered model.
+        project: The project, a folder with a params.yaml.
+    """
     from flows.reproduce import reproduce as run
 
     done = run(_request(project, []), version, None, Terminal().say)
@@ -60,20 +81,49 @@ def reproduce(version: Version = "champion", project: Project = ".") -> State:
 
 
 @flow(name="promote", timeout_seconds=1 * HOURS)
-def promote(
-    version: Version = "challenger",
-    reason: Annotated[str, Field(description="Why; kept in the history.")] = "",
-    project: Project = ".",
-) -> State:
-    """Pass the gates, and make a version the champion."""
+def promote(version: str = "challenger", reason: str = "", project: str = ".") -> State:
+    """Pass the gates, and make a version the champion.
+
+    Args:
+        version: A version or an alias of the registered model.
+        reason: Why; kept in the history.
+        project: The project, a folder with a params.yaml.
+    """
     from tasks.promoting import Asked
     from tasks.promoting import promote as run
 
     request = _request(project, [])
     done = run(request.project, request.params, Asked(version, reason), Terminal().say)
+    _show_gates(request, done.verdict.to_json() if done.verdict else None)
     failing = ", ".join(done.verdict.failing) if done.verdict else ""
     said = f"version {done.version}: {failing or 'every gate passed it'}"
     return Completed(message=said, name="Promoted" if done.link else "Refused")
+
+
+class Page(Terminal):
+    """A terminal whose long steps show their progress on their pages too."""
+
+    def started(self, label: str) -> None:
+        """A step begins to run."""
+        super().started(label)
+        self._progress = ProgressBar(label)
+
+    def progressed(self, progress: Progress) -> None:
+        """The running step's stream came forward."""
+        super().progressed(progress)
+        self._progress.advance(progress)
+
+
+def _show_variants(request: Request, outcome: Outcome) -> None:
+    model = request.params.registry.name
+    show_table(model, "variants", outcome.to_json()["variants"], outcome.reason)
+    show_report(model, str(request.project / outcome.report))
+
+
+def _show_gates(request: Request, verdict: Mapping[str, Any] | None) -> None:
+    gates = verdict["gates"] if verdict else []
+    rows = [{key: gate[key] for key in ("gate", "outcome", "blocks", "said")} for gate in gates]
+    show_table(request.params.registry.name, "gates", rows, str(verdict["outcome"]) if verdict else "")
 
 
 def _request(project: str, settings: list[str]) -> Request:

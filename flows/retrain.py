@@ -41,11 +41,18 @@ class Update:
     version: str | None = None  # that was judged
     champion: str | None = None  # the version that is champion now
     verdict: Mapping[str, Any] | None = None  # of the gates, where they were asked
+    outcome: Outcome | None = None  # of the run, where there was one
 
     def to_json(self) -> dict[str, Any]:
         """The object that `retrain --json` prints."""
-        triggers = [trigger.to_json() for trigger in self.triggers]
-        return {**vars(self), "event": str(self.event), "triggers": triggers}
+        return {
+            "event": str(self.event),
+            "said": self.said,
+            "triggers": [trigger.to_json() for trigger in self.triggers],
+            "version": self.version,
+            "champion": self.champion,
+            "verdict": self.verdict,
+        }
 
 
 def retrain(request: Request, *, force: bool, wait: bool, terminal: Terminal) -> Update:
@@ -79,7 +86,8 @@ def _update(request: Request, force: bool, terminal: Terminal) -> Update:
     retrained = params.retrain.model_copy(update={"remember": remember})
     asked = replace(request, params=params.model_copy(update={"retrain": retrained}))
     outcome = compress_once(asked, (), wait=True, terminal=terminal)
-    update = replace(_judged(request, champion, outcome, triggers, terminal), triggers=tuple(triggers))
+    judged = _judged(request, champion, outcome, triggers, terminal)
+    update = replace(judged, triggers=tuple(triggers), outcome=outcome)
     save_state(project, present_state(project, params, find_champion(project, params, terminal.say)))
     return update
 

@@ -8,7 +8,7 @@ import urllib.request
 from contextlib import closing
 from pathlib import Path
 
-from distillery.errors import DistilleryError
+from distillery.errors import Unreachable
 from tasks.registry_store import database, local_uri, made, mark_made, store_folder, without_credentials
 
 PATHS = (  # where MLflow's tables hold absolute paths
@@ -52,7 +52,7 @@ def require_answer(uri: str) -> None:
     except urllib.error.HTTPError as error:
         error.close()  # it answers; whether it lets us in, the first call tells
     except (OSError, ValueError) as error:
-        raise DistilleryError(
+        raise Unreachable(
             f"The registry at {without_credentials(uri)} does not answer ({error}): start the server, or "
             "correct MLFLOW_TRACKING_URI or registry.uri; then run again, and it goes on where it stopped"
         ) from None

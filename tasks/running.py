@@ -19,7 +19,7 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from distillery.artifacts import describe, written_beside
-from distillery.errors import Busy, DiskError
+from distillery.errors import Busy, DiskError, Unreachable
 from distillery.params.base import Block
 from tasks.caching import RESULTS, Hit, Record, Records, read_record
 from tasks.keys import Key
@@ -171,10 +171,24 @@ def _task_of(call: Call, execution: Execution, *, anew: bool) -> Callable[..., P
         cache_result_in_memory=False,
         persist_result=True,
         refresh_cache=anew,
+        retries=len(call.step.pauses),
+        retry_delay_seconds=list(call.step.pauses),
+        retry_condition_fn=_is_worth_a_retry,
         result_serializer="json",
         result_storage=execution.storage,
     )
     return task
+
+
+def _is_worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether a server did not answer; anything else would fail again."""
+    try:
+        state.result()
+    except Unreachable:
+        return True
+    except Exception:
+        return False
+    return False
 
 
 def _argument(value: Input, project: Path) -> object:

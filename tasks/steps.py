@@ -50,12 +50,17 @@ Reads = Callable[[Path, tuple[Input, ...], DigestMemory], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Step:
-    """A step: its name, the libraries that shape its result, and what it reads besides its inputs."""
+    """A step: its name, the libraries that shape its result, and what it reads besides its inputs.
+
+    One that asks a server, and can be repeated, is done again after each of `pauses` (seconds) where the
+    server does not answer.
+    """
 
     name: str
     libraries: tuple[str, ...]
     reads: Reads | None = None
     package: str = "tasks"
+    pauses: tuple[float, ...] = ()
 
     @property
     def module(self) -> str:
@@ -134,7 +139,7 @@ export_model = Step("export_model", EXPORT)
 evaluate_model = Step("evaluate_model", (*SERVE, "scikit-learn", "pandas", "pyarrow"))
 measure_model = Step("measure_model", (*SERVE, "onnx"), reads=machine)
 choose_model = Step("choose_model", ())
-register_model = Step("register_model", ("mlflow", "onnx"), reads=registry_store)
+register_model = Step("register_model", ("mlflow", "onnx"), reads=registry_store, pauses=(2.0, 10.0))
 write_report = Step("write_report", ("matplotlib", "jinja2", "pillow"), reads=report_templates)
 
 MAKE_A_FILE = (

@@ -9,6 +9,7 @@ from distillery import errors
 CODES = {
     errors.DistilleryError: 1,
     errors.DiskError: 1,
+    errors.Unreachable: 1,
     errors.UserMistake: 2,
     errors.ParamsError: 2,
     errors.DataError: 2,

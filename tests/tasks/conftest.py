@@ -170,7 +170,13 @@ def artifacts(tmp_path, prepared_data):
         root = tmp_path / f"artifacts-{seed}-{chosen}"
         rows = {"height": 2, "width": 2, "channels": 1}
         counts = {"train": 6, "validation": 2, "test": 2, "left_out": 0, "calibration": 3}
-        schema = {"data_digest": data_digest, "classes": ["a", "b", "c"], "form": rows, "counts": counts}
+        schema = {
+            "data_digest": data_digest,
+            "classes": ["a", "b", "c"],
+            "form": rows,
+            "counts": counts,
+            "version_rows": [10],
+        }
         data = prepared_data(schema)
         for place, name in enumerate(VARIANTS):
             (root / "models" / name).mkdir(parents=True, exist_ok=True)
