@@ -13,6 +13,8 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
 from prefect.states import Completed
 
 from flows.options import request_of
@@ -23,6 +25,7 @@ from tasks.run_page import ProgressBar, show_report, show_table
 from tasks.work import Progress
 
 HOURS = 3600
+APPROVAL_SECONDS = 72 * HOURS  # a long weekend
 PARENT = "DISTILLERY_SERVE_PID"  # whose death ends a run that it started
 WATCH_SECONDS = 1.0
 
@@ -80,24 +83,40 @@ def reproduce(version: str = "champion", project: str = ".") -> State:
     return Completed(message="; ".join(done.judgement.reasons), name=done.judgement.verdict.capitalize())
 
 
-@flow(name="promote", timeout_seconds=1 * HOURS)
-def promote(version: str = "challenger", reason: str = "", project: str = ".") -> State:
-    """Pass the gates, and make a version the champion.
+@flow(name="promote", timeout_seconds=APPROVAL_SECONDS + 1 * HOURS)
+def promote(
+    version: str = "challenger",
+    reason: str = "",
+    project: str = ".",
+    settings: list[str] = [],  # noqa: B006
+) -> State:
+    """Pass the gates, and make a version the champion; where approval is manual, pause for a person's.
 
     Args:
         version: A version or an alias of the registered model.
         reason: Why; kept in the history.
         project: The project, a folder with a params.yaml.
+        settings: Parameters for this run alone, each as block.name=value.
     """
     from tasks.promoting import Asked
     from tasks.promoting import promote as run
 
-    request = _request(project, [])
+    request = _request(project, settings)
     done = run(request.project, request.params, Asked(version, reason), Terminal().say)
     _show_gates(request, done.verdict.to_json() if done.verdict else None)
+    if done.waits:
+        approval = pause_flow_run(wait_for_input=Approval, timeout=APPROVAL_SECONDS)
+        asked = Asked(done.version, approval.reason or reason, approve=True)
+        done = run(request.project, request.params, asked, Terminal().say)  # judged anew
     failing = ", ".join(done.verdict.failing) if done.verdict else ""
     said = f"version {done.version}: {failing or 'every gate passed it'}"
     return Completed(message=said, name="Promoted" if done.link else "Refused")
+
+
+class Approval(RunInput):  # type: ignore[misc] # Prefect's types are skipped
+    """What a person is asked on the page of a paused promotion; to refuse, cancel the run."""
+
+    reason: str = ""
 
 
 class Page(Terminal):

@@ -31,7 +31,7 @@ def test_every_deployment_names_a_flow_with_typed_and_described_parameters(root)
 
 
 @pytest.fixture
-def server(project):
+def server(project, root):
     """A Prefect server, its pool, the deployments and a worker, all on the loopback and in the project."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -49,10 +49,10 @@ def server(project):
 
     def prefect(*arguments, wait=True):
         command = [sys.executable, "-m", "prefect", *arguments]
-        log = (home / f"{arguments[0]}.log").open("w")
-        process = subprocess.Popen(
-            command, env=environment, cwd=project.folder, stdout=log, stderr=log, start_new_session=True
-        )
+        with (home / f"{arguments[0]}.log").open("w") as log:
+            process = subprocess.Popen(
+                command, env=environment, cwd=root, stdout=log, stderr=log, start_new_session=True
+            )
         if wait:
             assert process.wait(180) == 0, (home / f"{arguments[0]}.log").read_text()[-3000:]
         else:
@@ -86,10 +86,9 @@ def posted(url, path, **body):
 
 @pytest.mark.slow
 def test_the_deployments_run_on_a_server_with_a_worker_and_their_tables_are_on_their_pages(
-    project, server, root, monkeypatch
+    project, server, root
 ):
     url, prefect = server
-    monkeypatch.chdir(root)
     prefect("--no-prompt", "work-pool", "create", "local", "--type", "process")
     prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(root / "prefect.yaml"))
     deployed = {one["name"]: one for one in posted(url, "deployments/filter")}
@@ -100,10 +99,13 @@ def test_the_deployments_run_on_a_server_with_a_worker_and_their_tables_are_on_t
     def run(name, **parameters):
         parameters["project"] = str(project.folder)
         started = posted(url, f"deployments/{deployed[name]['id']}/create_flow_run", parameters=parameters)
+        return ended(started["id"], "COMPLETED", "FAILED", "CRASHED")
+
+    def ended(identifier, *states):
         deadline = time.monotonic() + 240
         while True:
-            found = httpx.get(f"{url}/flow_runs/{started['id']}", timeout=30).json()
-            if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED"):
+            found = httpx.get(f"{url}/flow_runs/{identifier}", timeout=30).json()
+            if found["state_type"] in states:
                 return found
             assert time.monotonic() < deadline, found["state"]
             time.sleep(1)
@@ -114,8 +116,20 @@ def test_the_deployments_run_on_a_server_with_a_worker_and_their_tables_are_on_t
     (version,) = [
         row["version"] for row in project("models", "--json").json if row["name"] == "student-int8-qat"
     ]
-    judged = run("promote", version=version, reason="asked on a page")
-    assert judged["state_name"] in ("Promoted", "Refused")
+    loose = [f"promotion.{gate}.margin=100" for gate in ("accuracy", "macro_f1")]
+    loose += ["promotion.per_class.max_class_drop=100", "promotion.footprint.max_bytes_ratio=null"]
+    loose += ["promotion.footprint.max_peak_ratio=null", "promotion.approval=manual"]
+    loose += ["promotion.latency.max_p50_ratio=null", "promotion.latency.max_p95_ratio=null"]
+    asked = {"version": version, "settings": loose, "project": str(project.folder)}
+    started = posted(url, f"deployments/{deployed['promote']['id']}/create_flow_run", parameters=asked)
+    ended(started["id"], "PAUSED", "COMPLETED", "FAILED", "CRASHED")
+    assert project("history", "--json").json["champion"] != version
+    posted(url, f"flow_runs/{started['id']}/resume", run_input={"reason": "looked at on its page"})
+    judged = ended(started["id"], "COMPLETED", "FAILED", "CRASHED")
+    assert judged["state_name"] == "Promoted", judged["state"]
+    newest = project("history", "--json").json
+    assert newest["champion"] == version
+    assert newest["events"][-1]["reason"] == "looked at on its page"
     keys = {
         artifact["key"]: artifact
         for artifact in posted(url, "artifacts/filter")
