@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -18,6 +19,12 @@ import yaml
 from sklearn.datasets import load_digits
 
 SECRET = "word"  # noqa: S105
+LOOSE = (
+    "promotion.accuracy.margin=100", "promotion.macro_f1.margin=100", "promotion.forgetting.max_drop=100",
+    "promotion.per_class.max_class_drop=100", "promotion.latency.max_p50_ratio=null",
+    "promotion.latency.max_p95_ratio=null",
+)  # fmt: skip
+EASY = [word for setting in LOOSE for word in ("--set", setting)]
 
 
 @contextmanager
@@ -72,11 +79,7 @@ def test_new_rows_become_a_version_that_is_learned_with_what_the_champion_knows(
     monkeypatch.setenv("DISTILLERY_WEBHOOK_SECRET", SECRET)
     with receiver() as (url, notices):
         watch = ("--set", "retrain.watch=incoming", "--set", f"retrain.webhook={url}")
-        loose = [f"promotion.{gate}.margin=100" for gate in ("accuracy", "macro_f1")]
-        loose += ["promotion.forgetting.max_drop=100", "promotion.per_class.max_class_drop=100"]
-        loose += ["promotion.latency.max_p50_ratio=null", "promotion.latency.max_p95_ratio=null"]
-        easy = [word for setting in loose for word in ("--set", setting)]
-        done = project("retrain", "--json", *watch, *easy)
+        done = project("retrain", "--json", *watch, *EASY)
     told = done.json
     assert told["event"] == "promoted", done.err
     assert {"watched", "data", "params"} <= {trigger["kind"] for trigger in told["triggers"]}
@@ -99,6 +102,14 @@ def test_new_rows_become_a_version_that_is_learned_with_what_the_champion_knows(
     knowledge = (bundle / f"knowledge-{remembered['model']}").read_bytes()
     assert hashlib.sha256(knowledge).hexdigest() == remembered["model"]
     assert remembered["versions"] == 1
+
+
+@pytest.mark.slow
+def test_what_learned_from_a_champion_is_made_again_from_its_record(project):
+    version = project("retrain", "--force", "--json", *EASY).json["version"]
+    shutil.rmtree(project.folder / ".distillery/knowledge")
+    told = project("reproduce", version, "--json").json
+    assert told["verdict"] == "identical", told
 
 
 def test_a_second_retraining_is_refused_while_one_runs(project):
