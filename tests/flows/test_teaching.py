@@ -152,5 +152,5 @@ def test_a_warm_student_begins_from_the_network_that_the_params_name(in_process,
 
 
 def test_a_network_that_is_named_is_not_begun_from_where_the_start_is_fresh(in_process, trained):
-    taught(in_process, *TRAINED, f"retrain.begin.network={'0' * 64}")
+    taught(in_process, *TRAINED, f"retrain.begin.network={'a' * 64}")
     assert weights_of(in_process, "distill_student") == trained["student"]
