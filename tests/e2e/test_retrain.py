@@ -76,11 +76,12 @@ def test_new_rows_become_a_version_that_is_learned_with_what_the_champion_knows(
         loose += ["promotion.forgetting.max_drop=100", "promotion.per_class.max_class_drop=100"]
         loose += ["promotion.latency.max_p50_ratio=null", "promotion.latency.max_p95_ratio=null"]
         easy = [word for setting in loose for word in ("--set", setting)]
-        done = project("retrain", "--json", *watch, *easy)
+        done = project("retrain", "--json", *watch, *easy, "--set", "retrain.start=warm")
     told = done.json
     assert told["event"] == "promoted", done.err
     assert {"watched", "data", "params"} <= {trigger["kind"] for trigger in told["triggers"]}
     assert "learns from version" in done.err
+    assert f"the student begins from the network of version {first}" in done.err
     assert (champion(project), told["champion"]) == (told["version"], told["version"])
     assert project("data", "status", "--json").json["version"] == 2
     gates = {gate["gate"]: gate for gate in told["verdict"]["gates"]}
@@ -95,10 +96,11 @@ def test_new_rows_become_a_version_that_is_learned_with_what_the_champion_knows(
         for file in (project.folder / ".distillery/mlflow/artifacts").rglob("bundle-*/params.yaml")
         if yaml.safe_load(file.read_text())["retrain"]["remember"]["model"]
     }
-    remembered = yaml.safe_load((bundle / "params.yaml").read_text())["retrain"]["remember"]
-    knowledge = (bundle / f"knowledge-{remembered['model']}").read_bytes()
-    assert hashlib.sha256(knowledge).hexdigest() == remembered["model"]
-    assert remembered["versions"] == 1
+    recorded = yaml.safe_load((bundle / "params.yaml").read_text())["retrain"]
+    for digest in (recorded["remember"]["model"], recorded["begin"]["network"]):
+        assert hashlib.sha256((bundle / f"knowledge-{digest}").read_bytes()).hexdigest() == digest
+    assert recorded["remember"]["versions"] == 1
+    assert project("reproduce", "champion", "--json").json["verdict"] == "identical"
 
 
 def test_a_second_retraining_is_refused_while_one_runs(project):
