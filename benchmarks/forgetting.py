@@ -1,4 +1,4 @@
-"""What an update forgets, with the champion's soft targets and without, from fresh and from the champion's weights.
+"""What an update forgets: with and without the champion's soft targets, from fresh weights and from its own.
 
     python benchmarks/forgetting.py [--seeds 5]
 
@@ -44,8 +44,8 @@ from distillery.warm_start import Known, begin_from
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = (
-    "data.replay=0.1", "data.calibration=32", "augment.views=4",
-    "teacher.model.width=12", "teacher.training.epochs=15", "distill.training.epochs=25",
+    "data.replay=0.1", "data.calibration=32", "augment.views=4", "runtime.threads=1",
+    "teacher.model.width=8", "teacher.training.epochs=10", "distill.training.epochs=15",
 )  # fmt: skip
 ORIGIN = {"source": "imported", "path": None}
 TURN, NOISE = 25.0, 2.0  # degrees; deviation in steps of 16
@@ -189,7 +189,7 @@ def difference(ours: list[float], theirs: list[float]) -> str:
 
 
 def show(update: str, found: list[dict[str, Scores]]) -> None:
-    """The lines of one update: what was scored, and each way against the fresh student without the champion."""
+    """The lines of one update: scores, and each way against the fresh student without the champion."""
     old = {name: [scores[name].old for scores in found] for name in found[0]}
     new = {name: [scores[name].new for scores in found] for name in found[0]}
     for name in found[0]:
