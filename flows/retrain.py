@@ -8,6 +8,7 @@ from typing import Any
 
 from distillery.errors import DistilleryError
 from distillery.notice import Event
+from distillery.params.retrain import BeginParams
 from distillery.triggers import Kind, Trigger, find_changes, find_shift
 from flows.data import IMPORTED, add_data
 from flows.data import Asked as AskedData
@@ -83,7 +84,8 @@ def _update(request: Request, force: bool, terminal: Terminal) -> Update:
     for trigger in triggers:
         terminal.say(f"because {trigger.said}")
     remember = what_it_knows(project, params, champion, terminal.say)
-    retrained = params.retrain.model_copy(update={"remember": remember})
+    begin = _begin(request, champion, terminal)
+    retrained = params.retrain.model_copy(update={"remember": remember, "begin": begin})
     asked = replace(request, params=params.model_copy(update={"retrain": retrained}))
     outcome = compress_once(asked, (), wait=True, terminal=terminal)
     judged = _judged(request, champion, outcome, triggers, terminal)
@@ -117,6 +119,15 @@ def _triggers(
         return [*watched, *changes, *forced]
     shifted = find_shift(newest_shift(request.project), request.params.retrain.max_shift)
     return [*watched, *changes, *shifted, *forced]
+
+
+def _begin(request: Request, champion: Champion | None, terminal: Terminal) -> BeginParams:
+    """Torch is imported only where a network is looked at."""
+    if request.params.retrain.start == "fresh":
+        return request.params.retrain.begin
+    from tasks.warm_start import where_to_begin
+
+    return where_to_begin(request.project, request.params, champion, terminal.say)
 
 
 def _judged(

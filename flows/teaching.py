@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distillery.params.project import Params
+from distillery.params.retrain import BeginParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
 from distillery.params.teacher import OnnxTeacher, Teacher, TrainedTeacher
@@ -20,6 +21,8 @@ from tasks.steps import (
     remember_champion,
     train_teacher,
 )
+
+Begin = tuple[()] | tuple[BeginParams]  # one that names no network would change every key
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,12 @@ def teach(data: Noun, params: Params) -> Taught:
     teacher = _teacher(data, params.teacher, params, runtime)
     targets = _everyones_targets(data, teacher, params)
 
-    def distilled(guide: Noun, targets: Noun, student: StudentParams, variant: str | None) -> Noun:
-        shown = (guide,) if params.distill.looks_inside else ()
+    def distilled(
+        guide: Noun, targets: Noun, student: StudentParams, variant: str | None, begin: Begin = ()
+    ) -> Noun:
+        shown = (guide,) if params.distill.looks_inside or begin else ()
         return distill_student(
-            data, targets, augment, student, params.distill, runtime, *shown, variant=variant
+            data, targets, augment, student, params.distill, runtime, *shown, *begin, variant=variant
         )
 
     guide = teacher
@@ -53,7 +58,8 @@ def teach(data: Noun, params: Params) -> Taught:
         targets = label_with_teacher(data, guide, augment, runtime, variant=f"generation-{number}")
     if params.retrain.remember.model:
         targets = remember_champion(data, targets, augment, params.distill, params.retrain.remember, runtime)
-    student = distilled(guide, targets, params.student, None)
+    begin = (params.retrain.begin,) if params.retrain.starts_warm else ()
+    student = distilled(guide, targets, params.student, None, begin)
     is_file = isinstance(params.teacher, OnnxTeacher)
     file = teacher if is_file else export_model(data, teacher, runtime, variant=TEACHER)
     return Taught(teacher, file, targets, student)

@@ -29,7 +29,7 @@ from tasks.repository import POINTERS
 PACKAGES = ("distillery", "flows", "tasks")
 BESIDE = ("pyproject.toml", "constraints.txt", "README.md")
 SOURCE, PARAMS, ENVIRONMENT, DATA = "source.tar", "params.yaml", "environment.json", "data.json"
-KNOWLEDGE = "knowledge-"  # and the SHA-256 of an earlier model that the run learned from
+KNOWLEDGE = "knowledge-"  # and the SHA-256 of an earlier model that the run learned or began from
 SMOKE, LOGITS = "smoke.npz", "logits.npy"  # recorded rows with predictions, and where these are from
 
 
@@ -43,8 +43,8 @@ def write_bundle(project: Path, params: Params, origin: DataOrigin, into: Path) 
     write_atomically(into / PARAMS, text.encode())
     write_json(into / ENVIRONMENT, describe_environment())
     write_json(into / DATA, origin.to_json())
-    if model := params.retrain.remember.model:
-        write_atomically(into / f"{KNOWLEDGE}{model}", recall(project, model))
+    for digest in params.retrain.models:
+        write_atomically(into / f"{KNOWLEDGE}{digest}", recall(project, digest))
     for name, file in teacher_files(params).items():
         shutil.copyfile(project / file, into / name)
     for pointer in POINTERS if origin.md5 else ():

@@ -12,9 +12,12 @@ from distillery.labelling import load_targets
 from distillery.models.network import load_model, save_model
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
+from distillery.params.retrain import BeginParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.student import StudentParams
 from distillery.training import new_classifier
+from distillery.warm_start import begin_from, unpack
+from tasks.knowledge import recall
 from tasks.work import Work
 
 
@@ -26,13 +29,19 @@ def distill_student(
     method: DistillParams,
     runtime: RuntimeParams,
     teacher: Path | None = None,
+    begin: BeginParams | None = None,
     *,
     work: Work,
 ) -> None:
-    """Train the student on soft and hard labels, and on what `teacher` shows where a term looks inside."""
+    """Train the student on soft and hard labels, and on what `teacher` shows where a term looks inside.
+
+    It starts from fresh weights, or from those of the network that `begin` names.
+    """
     rows = load_rows(data)
     model = new_classifier(student.model.network(rows.form, len(rows.classes)), rows, runtime)
-    shown = None if teacher is None else load_model(teacher)
+    if begin is not None:
+        begin_from(model, unpack(recall(work.project, str(begin.network))), rows.classes)
+    shown = load_model(teacher) if teacher is not None and method.looks_inside else None
     epochs = distill(model, rows, load_targets(targets), augment, method, runtime, shown)
     write_json(work.into / "epochs.json", [asdict(epoch) for epoch in work.watch(epochs)])
     save_model(model, work.into)

@@ -1,4 +1,4 @@
-"""Earlier models that a run learns from, kept in the project under the digests by which params name them."""
+"""Earlier models that a run learns or begins from, kept in the project by the digests that params name."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def recall(project: Path, digest: str) -> bytes:
         content = b""
     if digest_bytes(content) != digest:
         wrong = "is gone" if not content else "is not what was kept"
-        remedy = "`distillery retrain` fetches it again; or set retrain.remember.model to null"
+        remedy = "`distillery retrain` fetches it again; or set what names it in block retrain to null"
         raise ProjectError(f"the model {digest[:12]} in {project / FOLDER} {wrong}: {remedy}")
     return content

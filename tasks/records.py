@@ -52,6 +52,7 @@ class VariantRecord:
     file: Path
     onnx_digest: str
     weights_digest: str  # of the network that the file was made from
+    network: Path  # the folder of that network
     numbers: Numbers
     broken: tuple[str, ...]
 
@@ -131,6 +132,11 @@ class Stored:
     files: Mapping[str, bytes]
 
 
+def network_folder(weights_digest: str) -> str:
+    """Where an MLflow run keeps the network with these weights, for a later student to begin from."""
+    return f"network-{weights_digest[:16]}"
+
+
 def record_digest(tags: Mapping[str, str]) -> str:
     """The digest of a version's record; a later run's budgets and people's own tags are no part of it."""
     return digest_json({key: tags.get(key) for key in tags.get("record_keys", "").split(",")})
@@ -191,7 +197,7 @@ def describe_variant(
         **_numbers(read_json(measurement / "measurement.json")),
     }
     onnx_digest, weights_digest = (digest_file(path, path.name).sha256 for path in (file, weights))
-    return VariantRecord(name, file, onnx_digest, weights_digest, numbers, tuple(broken))
+    return VariantRecord(name, file, onnx_digest, weights_digest, network, numbers, tuple(broken))
 
 
 def _numbers(values: Mapping[str, Any]) -> Numbers:

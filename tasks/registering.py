@@ -17,7 +17,7 @@ from distillery.errors import Busy, DistilleryError, ProjectError
 from distillery.history import Kind
 from distillery.params.budget import RegistryParams
 from tasks.champion import Move, Say, crown, settle
-from tasks.records import TEACHER, RunRecord, VariantRecord, Version, listed
+from tasks.records import TEACHER, RunRecord, VariantRecord, Version, listed, network_folder
 from tasks.registry_store import without_credentials
 from tasks.tracking import Registry, open_registry
 
@@ -62,7 +62,9 @@ def register(
         new = any(record.identity(variant) not in known for variant in record.compressed.values())
         run_id = _ensure_run(registry, experiment, record, {version.source for version in existing})
         if new:
-            registry.attach(run_id, {record.facts["bundle"]: bundle, TEACHER: record.variants[TEACHER].file})
+            networks = {network_folder(v.weights_digest): v.network for v in record.compressed.values()}
+            kept = {record.facts["bundle"]: bundle, TEACHER: record.variants[TEACHER].file, **networks}
+            registry.attach(run_id, kept)
         versions: dict[str, Version] = {}
         for name, variant in record.compressed.items():
             identity = record.identity(variant)

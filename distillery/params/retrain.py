@@ -25,6 +25,7 @@ def _web(url: str | None) -> str | None:
 
 Place = Annotated[str | None, AfterValidator(_without_secrets)]
 WebAddress = Annotated[Place, AfterValidator(_web)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256
 
 
 class RememberParams(Block):
@@ -35,8 +36,15 @@ class RememberParams(Block):
 
     place: ClassVar[str] = "retrain.remember"
     weight: Share  # of the champion's soft targets against the teacher's, on rows that it was trained on
-    model: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None  # SHA-256 of its ONNX file
+    model: Digest | None  # of its ONNX file
     versions: Annotated[int, Field(ge=0)]  # how many versions of the data it was trained on
+
+
+class BeginParams(Block):
+    """`retrain.begin`: the network that the student begins from; `distillery retrain` fills it in."""
+
+    place: ClassVar[str] = "retrain.begin"
+    network: Digest | None  # of its shape, weights and class names in one file
 
 
 class RetrainParams(Block):
@@ -44,7 +52,19 @@ class RetrainParams(Block):
 
     place: ClassVar[str] = "retrain"
     start: Literal["fresh", "warm"]
+    begin: BeginParams
     remember: RememberParams
     watch: Place  # a folder of the project or elsewhere, or a URL: what is new there becomes a version
     max_shift: NonNegative | None  # PSI against the version before
     webhook: WebAddress  # DISTILLERY_WEBHOOK_URL comes first
+
+    @property
+    def starts_warm(self) -> bool:
+        """Whether the student begins from a network."""
+        return self.start == "warm" and self.begin.network is not None
+
+    @property
+    def models(self) -> list[str]:
+        """SHA-256 of the earlier models that a run learns or begins from."""
+        begun = self.begin.network if self.starts_warm else None
+        return [digest for digest in (self.remember.model, begun) if digest is not None]

@@ -79,11 +79,12 @@ def test_new_rows_become_a_version_that_is_learned_with_what_the_champion_knows(
     monkeypatch.setenv("DISTILLERY_WEBHOOK_SECRET", SECRET)
     with receiver() as (url, notices):
         watch = ("--set", "retrain.watch=incoming", "--set", f"retrain.webhook={url}")
-        done = project("retrain", "--json", *watch, *EASY)
+        done = project("retrain", "--json", *watch, *EASY, "--set", "retrain.start=warm")
     told = done.json
     assert told["event"] == "promoted", done.err
     assert {"watched", "data", "params"} <= {trigger["kind"] for trigger in told["triggers"]}
     assert "learns from version" in done.err
+    assert f"the student begins from the network of version {first}" in done.err
     assert (champion(project), told["champion"]) == (told["version"], told["version"])
     assert project("data", "status", "--json").json["version"] == 2
     gates = {gate["gate"]: gate for gate in told["verdict"]["gates"]}
@@ -98,15 +99,16 @@ def test_new_rows_become_a_version_that_is_learned_with_what_the_champion_knows(
         for file in (project.folder / ".distillery/mlflow/artifacts").rglob("bundle-*/params.yaml")
         if yaml.safe_load(file.read_text())["retrain"]["remember"]["model"]
     }
-    remembered = yaml.safe_load((bundle / "params.yaml").read_text())["retrain"]["remember"]
-    knowledge = (bundle / f"knowledge-{remembered['model']}").read_bytes()
-    assert hashlib.sha256(knowledge).hexdigest() == remembered["model"]
-    assert remembered["versions"] == 1
+    recorded = yaml.safe_load((bundle / "params.yaml").read_text())["retrain"]
+    for digest in (recorded["remember"]["model"], recorded["begin"]["network"]):
+        assert hashlib.sha256((bundle / f"knowledge-{digest}").read_bytes()).hexdigest() == digest
+    assert recorded["remember"]["versions"] == 1
 
 
 @pytest.mark.slow
 def test_what_learned_from_a_champion_is_made_again_from_its_record(project):
-    version = project("retrain", "--force", "--json", *EASY).json["version"]
+    warm = ("--set", "retrain.start=warm")
+    version = project("retrain", "--force", "--json", *EASY, *warm).json["version"]
     shutil.rmtree(project.folder / ".distillery/knowledge")
     told = project("reproduce", version, "--json").json
     assert told["verdict"] == "identical", told

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from distillery.data.form import Shape
 from distillery.errors import ParamsError
+from distillery.models.network import Classifier, load_model, save_model
+from distillery.models.resnet import ResNet
 from distillery.params.project import load_params
+from distillery.warm_start import pack
 from flows.teaching import teach
 from tasks.fitting import require_readable
+from tasks.knowledge import keep
 from tasks.steps import interpreted_by, prepare_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,3 +132,25 @@ def test_a_point_that_a_model_has_not_is_refused_before_anything_trains(in_proce
         "distill.terms.0.student: student.model has no 'residual7'; it has conv1, residual1"
     )
     assert in_process.labels == ["prepare_data"]
+
+
+def test_a_warm_student_begins_from_the_network_that_the_params_name(in_process, trained):
+    """At a rate of nothing it ends where it began; its encoding is the present rows'."""
+    folder = in_process.project
+    shape = ResNet(family="resnet", stem_stride=1, width=2, stages=2, blocks=1, dropout=0.0)
+    earlier = Classifier(shape.network(Shape(height=8, width=8, channels=1), 10))
+    save_model(earlier, folder)
+    parts = ((folder / name).read_bytes() for name in ("network.json", "weights.safetensors"))
+    digest = keep(folder, pack(*parts, [str(number) for number in range(10)]))
+    named = ["retrain.start=warm", f"retrain.begin.network={digest}"]
+    made, _ = taught(in_process, *TRAINED, *named, "distill.training.learning_rate=1.0e-12")
+    assert in_process.labels == plain_steps()
+    student = load_model(in_process.folder(made.student))
+    for name, tensor in earlier.named_parameters():
+        torch.testing.assert_close(student.get_parameter(name), tensor, atol=1e-6, rtol=0)
+    assert float(student.encoding.scale) != 1
+
+
+def test_a_network_that_is_named_is_not_begun_from_where_the_start_is_fresh(in_process, trained):
+    taught(in_process, *TRAINED, f"retrain.begin.network={'a' * 64}")
+    assert weights_of(in_process, "distill_student") == trained["student"]

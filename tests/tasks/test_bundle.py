@@ -11,6 +11,7 @@ import yaml
 
 from distillery.params.project import load_params, validate
 from tasks.bundle import describe_environment, running_source, source_tar, write_bundle
+from tasks.knowledge import keep
 from tasks.origins import DataOrigin
 
 
@@ -133,3 +134,17 @@ def test_a_teacher_that_was_brought_is_in_the_bundle(project, tmp_path):
     digests = write_bundle(project, brought, origin, tmp_path / "into")
     assert (tmp_path / "into/teacher-0").read_bytes() == b"the teacher"
     assert digests["teacher-0"] == hashlib.sha256(b"the teacher").hexdigest()
+
+
+def test_the_earlier_models_that_a_run_learned_and_began_from_are_in_the_bundle(project, tmp_path):
+    learned, begun = keep(project, b"a file"), keep(project, b"a network")
+    settings = [f"retrain.remember.model={learned}", f"retrain.begin.network={begun}"]
+    origin = DataOrigin("/elsewhere", None, {"a": "b"}, {})
+    for start, expected in (("warm", {learned, begun}), ("fresh", {learned})):
+        params = load_params(
+            Path(__file__).parents[2] / "params.yaml", settings=[*settings, f"retrain.start={start}"]
+        )
+        digests = write_bundle(project, params, origin, tmp_path / start)
+        named = {name for name in digests if name.startswith("knowledge-")}
+        assert named == {f"knowledge-{digest}" for digest in expected}
+        assert {digests[name] for name in named} == expected

@@ -13,7 +13,7 @@ FACTS = {"data_digest": "d", "params_digest": "p", "code_digest": "c"}
 
 
 def variant(name="student-fp32", digest="o", broken=(), **numbers):
-    return VariantRecord(name, Path(f"{name}.onnx"), digest, "w", numbers, broken)
+    return VariantRecord(name, Path(f"{name}.onnx"), digest, "w", Path(name), numbers, broken)
 
 
 def run(*variants, chosen=None, **facts):

@@ -10,7 +10,7 @@ import pytest
 
 from distillery.artifacts import digest_bytes
 from distillery.errors import Busy, DistilleryError, ProjectError
-from tasks.records import record_digest
+from tasks.records import network_folder, record_digest
 from tasks.registering import fetch_model, list_models, register
 from tasks.repository import ensure_repository
 from tasks.tracking import Registry, open_registry
@@ -42,6 +42,18 @@ def test_a_version_says_all_about_itself_and_its_file_is_the_file_that_ships(sto
     assert fetched.tags["record_digest"] != record_digest({**fetched.tags, "accuracy": "1.0"})
     assert fetch_model(stored, params.registry, row["version"]).content == fetched.content
     assert rows_by_name(stored, params)["control-fp32"]["role"] == "control"
+
+
+def test_the_network_of_every_version_is_kept_with_its_run(stored, params, record, bundle):
+    run = record()
+    register(stored, params.registry, run, bundle)
+    with open_registry(stored, params.registry) as registry:
+        for version in registry.versions():
+            folder = network_folder(version.tags["weights_digest"])
+            files = registry.read_folder(version, folder).files
+            assert digest_bytes(files["weights.safetensors"]) == version.tags["weights_digest"]
+            network = run.variants[version.tags["variant"]].network
+            assert files["weights.safetensors"] == (network / "weights.safetensors").read_bytes()
 
 
 def test_the_same_identity_is_never_registered_twice(stored, params, record, bundle):
