@@ -118,3 +118,6 @@ def _own_constants(graph: GraphProto) -> None:
                 name = f"own_{number}_{at}"
                 graph.initializer.append(numpy_helper.from_array(known[node.input[at]], name))
                 node.input[at] = name
+    read = {name for node in graph.node for name in node.input}
+    for tensor in [t for t in graph.initializer if t.name not in read]:
+        graph.initializer.remove(tensor)

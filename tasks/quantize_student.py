@@ -10,7 +10,7 @@ import onnx
 from distillery.artifacts import write_atomically, write_json
 from distillery.data.rows import Rows, load_rows
 from distillery.export import compare, export
-from distillery.fake_quantization import with_fake_quantizers
+from distillery.fake_quantization import round_biases, with_fake_quantizers
 from distillery.fallback import static_within
 from distillery.labelling import load_targets
 from distillery.models.network import load_model
@@ -68,6 +68,7 @@ def _aware(
     model = with_fake_quantizers(load_model(student))
     epochs = train_aware(model, rows, load_targets(targets), augment, distill, qat, runtime)
     write_json(work.into / "epochs.json", [asdict(epoch) for epoch in work.watch(epochs)])
+    round_biases(model)
     with reproducible(runtime):
         content = export(model, rows.classes)
         write_json(work.into / "parity.json", asdict(compare(model, content, rows)))

@@ -121,6 +121,7 @@ def test_equal_weights_that_are_stored_once_are_scaled_apart():
     (before,) = run(model, x)
     equalize(model)
     np.testing.assert_allclose(run(model, x)[0], before, rtol=1e-5)
+    assert "w" not in {tensor.name for tensor in model.graph.initializer}
     (first,), (second,) = weights(model)
     np.testing.assert_allclose(np.abs(first).max(0), np.abs(second).max(1), rtol=1e-6)
 

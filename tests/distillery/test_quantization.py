@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import onnx
@@ -8,8 +9,9 @@ import pytest
 import torch
 from onnx import TensorProto
 
+from distillery.data.rows import Split
 from distillery.export import compare, export
-from distillery.fake_quantization import ActivationQuantizer, with_fake_quantizers
+from distillery.fake_quantization import ActivationQuantizer, round_biases, with_fake_quantizers
 from distillery.feeding import feeder
 from distillery.inference import class_names, column_names, open_session, run_feeds, run_rows
 from distillery.labelling import label, load_targets
@@ -115,8 +117,6 @@ def test_every_way_to_find_ranges_gives_a_file_that_agrees(files, rows, ranges, 
 
 
 def test_static_ranges_come_from_the_calibration_rows_alone(files, rows, static_params):
-    import dataclasses
-
     dark = np.where(rows.calibration[:, None, None, None], rows.features, 255).astype(np.uint8)
     same = dataclasses.replace(rows, features=dark)
     method = static_params(ranges="minmax")
@@ -163,6 +163,14 @@ def test_ranges_follow_the_data_while_observing_and_then_stand(aware):
 
 def test_the_trained_quantized_model_agrees_with_its_file(aware, quantized, rows):
     assert compare(aware[0], quantized["qat"], rows).agreement >= 0.97
+
+
+def test_the_trained_model_predicts_as_its_file_does_once_its_biases_are_rounded(aware, quantized, rows):
+    model = copy.deepcopy(aware[0])
+    round_biases(model)
+    assert export(model, rows.classes) == quantized["qat"]
+    everything = dataclasses.replace(rows, splits=np.full_like(rows.splits, Split.VALIDATION))
+    assert compare(model, quantized["qat"], everything).agreement >= 0.999
 
 
 @pytest.fixture(scope="module")
