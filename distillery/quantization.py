@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto
+from onnx import ModelProto, helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -21,11 +22,16 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from distillery.bias_correction import correct_biases
+from distillery.calibration import calibration_feeds
+from distillery.clipping import clipping_ranges
 from distillery.data.batches import TrainBatches
 from distillery.data.rows import Rows
+from distillery.equalization import equalize
 from distillery.fake_quantization import stop_observing
-from distillery.feeding import Feed, feeder
+from distillery.feeding import Feed
 from distillery.graph import compact
+from distillery.integers import producers
 from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
@@ -48,24 +54,94 @@ def dynamic(student: ModelProto, method: DynamicParams, classes: tuple[str, ...]
         return compact(onnx.load(file), classes)
 
 
-def static(student: ModelProto, rows: Rows, method: StaticParams) -> bytes:
-    """QDQ, uint8 activations, int8 weights a channel; ranges from the calibration rows."""
+def static(student: ModelProto, rows: Rows, method: StaticParams, in_float: Collection[str] = ()) -> bytes:
+    """QDQ, uint8 activations, int8 weights; ranges from the calibration rows. `in_float` layers stay float.
+
+    The student's graph is left as it was.
+    """
+    named = _named(student)
+    if method.equalize:
+        equalize(named)
+    quantized = _quantized(named, rows, method, set(in_float))
+    if method.correct_biases:
+        correct_biases(quantized, named, rows)
+    return compact(quantized, rows.classes)
+
+
+def layers(student: ModelProto) -> list[str]:
+    """The names by which `static` knows the layers with weights: operator and place, as in Conv_4."""
+    return [node.name for node in _named(student).graph.node if node.op_type in COMPUTE]
+
+
+def _quantized(named: ModelProto, rows: Rows, method: StaticParams, in_float: set[str]) -> ModelProto:
+    """The library's QDQ graph, its nodes named as before."""
     ranges = {
         "minmax": CalibrationMethod.MinMax,
         "entropy": CalibrationMethod.Entropy,
         "percentile": CalibrationMethod.Percentile,
+        "mse": CalibrationMethod.MinMax,  # overridden
     }
-    named = _named(student)
+    excluded = _kept_float(named, in_float)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "static.onnx"
         with redirect_stdout(StringIO()):  # its range finders print
             quantize_static(
-                named, file, _CalibrationRows(rows), quant_format=QuantFormat.QDQ, per_channel=True,
+                _copy(named), file, _CalibrationRows(rows), quant_format=QuantFormat.QDQ,
+                per_channel=method.weights == "per_channel",
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-                op_types_to_quantize=STATIC_OPS, nodes_to_exclude=_normalisation(named),
+                op_types_to_quantize=STATIC_OPS, nodes_to_exclude=excluded,
                 calibrate_method=ranges[method.ranges],
+                extra_options=_options(named, rows, method, excluded),
             )  # fmt: skip
-        return compact(onnx.load(file), rows.classes)
+        quantized = onnx.load(file)
+    _keep_weights_float(quantized, in_float)
+    return quantized
+
+
+def _options(named: ModelProto, rows: Rows, method: StaticParams, excluded: list[str]) -> dict[str, Any]:
+    """What the library is told beside: ranges of our own, and that biases to be corrected stay float."""
+    symmetric = method.activations == "symmetric"
+    options: dict[str, Any] = {"ActivationSymmetric": symmetric}
+    if method.correct_biases:
+        options["QuantizeBias"] = False
+    if method.ranges == "mse":
+        found = clipping_ranges(named, _activations(named, excluded), rows, symmetric=symmetric)
+        options["TensorQuantOverrides"] = {
+            name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name, (low, high) in found.items()
+        }
+    return options
+
+
+def _activations(named: ModelProto, excluded: list[str]) -> list[str]:
+    """The tensors that the quantized operators read and make, in order."""
+    known = {tensor.name for tensor in named.graph.initializer}
+    nodes = [n for n in named.graph.node if n.op_type in STATIC_OPS and n.name not in excluded]
+    return list(dict.fromkeys(t for n in nodes for t in (*n.input, *n.output) if t not in known))
+
+
+def _kept_float(named: ModelProto, in_float: set[str]) -> list[str]:
+    """The nodes that stay float: the normalisation, these layers, and what follows up to the next layers."""
+    names, float_tensors = [*_normalisation(named)], set[str]()
+    for node in named.graph.node:
+        follows = node.op_type not in COMPUTE and not float_tensors.isdisjoint(node.input)
+        if node.name in in_float or follows:
+            names.append(node.name)
+            float_tensors.update(node.output)
+    return names
+
+
+def _keep_weights_float(quantized: ModelProto, in_float: set[str]) -> None:
+    """A sum of one tensor behind float layers: ONNX Runtime rounds the weights of one between roundings."""
+    graph = quantized.graph
+    made = producers(graph)
+    for node in [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] in made]:
+        tensor = node.input[0]
+        source = made[tensor]
+        layer = made[source.input[0]] if source.op_type == "Relu" else source
+        if layer.name in in_float:
+            kept = helper.make_node("Sum", [tensor], [f"{node.output[0]}_kept"])
+            graph.node.insert(list(graph.node).index(node), kept)
+            node.input[0] = kept.output[0]
 
 
 def train_aware(
@@ -94,8 +170,7 @@ class _CalibrationRows(CalibrationDataReader):  # type: ignore[misc]  # the libr
     """The calibration rows, one by one, as the graph takes them."""
 
     def __init__(self, rows: Rows) -> None:
-        feed = feeder(rows.form)
-        self.feeds = (feed(rows.features[at][None]) for at in np.flatnonzero(rows.calibration))
+        self.feeds = calibration_feeds(rows)
 
     def get_next(self) -> Feed | None:
         """The next row, or None at the end."""
@@ -104,11 +179,17 @@ class _CalibrationRows(CalibrationDataReader):  # type: ignore[misc]  # the libr
 
 def _named(student: ModelProto) -> ModelProto:
     """A copy whose nodes have names, which the quantizer tells them apart by."""
-    named = ModelProto()
-    named.CopyFrom(student)
+    named = _copy(student)
     for number, node in enumerate(named.graph.node):
         node.name = f"{node.op_type}_{number}"
     return named
+
+
+def _copy(model: ModelProto) -> ModelProto:
+    """Another model: the library moves the constants of the one that it is given into a file."""
+    copied = ModelProto()
+    copied.CopyFrom(model)
+    return copied
 
 
 def _normalisation(named: ModelProto) -> list[str]:

@@ -8,6 +8,11 @@ from distillery.artifacts import digest_json
 from distillery.params.project import Params
 
 OUTSIDE_IDENTITY = {"budget", "promotion", "retrain", "registry"}
+DISTILL_OFF = {"soft": {"kind": "kl"}, "pace": {"kind": "constant"}, "terms": []}
+STATIC_OFF = {
+    "weights": "per_channel", "activations": "asymmetric", "equalize": False, "correct_biases": False,
+    "fallback": None,
+}  # fmt: skip
 
 
 def params_digest(params: Params) -> str:
@@ -31,6 +36,8 @@ def _drop_what_is_off(tree: dict[str, Any]) -> None:
         del tree["teachers"]
     if tree["prune"] is None:
         del tree["prune"]
-    for name, off in (("soft", {"kind": "kl"}), ("pace", {"kind": "constant"}), ("terms", [])):
-        if distill[name] == off:
-            del distill[name]
+    static = tree["quantize"]["static"]
+    for block, offs in ((distill, DISTILL_OFF), (static, STATIC_OFF)):
+        for name, off in offs.items():
+            if block[name] == off:
+                del block[name]

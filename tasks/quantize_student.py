@@ -10,7 +10,8 @@ import onnx
 from distillery.artifacts import write_atomically, write_json
 from distillery.data.rows import Rows, load_rows
 from distillery.export import compare, export
-from distillery.fake_quantization import with_fake_quantizers
+from distillery.fake_quantization import round_biases, with_fake_quantizers
+from distillery.fallback import static_within
 from distillery.labelling import load_targets
 from distillery.models.network import load_model
 from distillery.params.data import AugmentParams
@@ -40,10 +41,18 @@ def quantize_student(
         case DynamicParams():
             content = dynamic(onnx.load(exported / "model.onnx"), method, rows.classes)
         case StaticParams():
-            content = static(onnx.load(exported / "model.onnx"), rows, method)
+            content = _static(onnx.load(exported / "model.onnx"), rows, method, work)
         case QatParams():
             content = _aware(rows, student, targets, augment, distill, method, runtime, work)
     write_atomically(work.into / "model.onnx", content)
+
+
+def _static(student: onnx.ModelProto, rows: Rows, method: StaticParams, work: Work) -> bytes:
+    if method.fallback is None:
+        return static(student, rows, method)
+    content, curve = static_within(student, rows, method, method.fallback.max_accuracy_drop)
+    write_json(work.into / "fallback.json", [asdict(point) for point in curve])
+    return content
 
 
 def _aware(
@@ -59,6 +68,7 @@ def _aware(
     model = with_fake_quantizers(load_model(student))
     epochs = train_aware(model, rows, load_targets(targets), augment, distill, qat, runtime)
     write_json(work.into / "epochs.json", [asdict(epoch) for epoch in work.watch(epochs)])
+    round_biases(model)
     with reproducible(runtime):
         content = export(model, rows.classes)
         write_json(work.into / "parity.json", asdict(compare(model, content, rows)))

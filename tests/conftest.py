@@ -53,6 +53,17 @@ def runtime():
 
 
 @pytest.fixture(scope="session")
+def static_params(shipped):
+    """The shipped static quantization, with changes by keyword."""
+
+    def make(**changes):
+        block = shipped.quantize.static
+        return type(block).model_validate(block.model_dump() | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def training(shipped):
     """A short training, with changes by keyword."""
 

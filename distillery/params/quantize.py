@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from distillery.params.base import Block, Count
+from distillery.params.base import Block, Count, NonNegative
 from distillery.params.training import TrainingParams
 
 
@@ -17,11 +17,25 @@ class DynamicParams(Block):
     weights: Literal["uint8", "int8"]
 
 
+class FallbackParams(Block):
+    """Layers stay float, the worst first, until validation accuracy is within so many points of float."""
+
+    max_accuracy_drop: NonNegative
+
+
 class StaticParams(Block):
-    """Post-training static quantization: how activation ranges come from the calibration rows."""
+    """Post-training static quantization: how ranges come from the calibration rows, and what helps.
+
+    `weights` have a scale a channel or a tensor; symmetric `activations` reach as far on both sides of 0.
+    """
 
     place: ClassVar[str] = "quantize.static"
-    ranges: Literal["minmax", "entropy", "percentile"]
+    ranges: Literal["minmax", "entropy", "percentile", "mse"]
+    weights: Literal["per_channel", "per_tensor"]
+    activations: Literal["asymmetric", "symmetric"]
+    equalize: bool
+    correct_biases: bool
+    fallback: FallbackParams | None
 
 
 class QatParams(Block):

@@ -11,17 +11,20 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
+from distillery.data.form import Shape
 from distillery.export import export
 from distillery.fake_quantization import (
     FOLLOW,
     ActivationQuantizer,
     WeightQuantizer,
     fake_quantize,
+    round_biases,
     stop_observing,
     with_fake_quantizers,
 )
-from distillery.inference import open_session, run_rows
-from distillery.models.network import ConvBlock
+from distillery.inference import open_session, run_feeds, run_rows
+from distillery.models.layers import Flatten, Linear, Network
+from distillery.models.network import Classifier, ConvBlock
 
 
 def round_trip(kind, axis=None):
@@ -187,6 +190,42 @@ def test_the_exported_file_agrees_with_torch(aware, rows):
     same = (np.abs(ours - theirs).max(1) < 1e-3).mean()
     assert same > (0.5 if any(isinstance(m, ConvBlock) for m in student.modules()) else 0.95)
     assert np.abs(ours - theirs).mean() < 0.005 * np.abs(ours).mean()
+
+
+def test_with_rounded_biases_torch_and_the_same_file_predict_alike(aware, rows):
+    """On every row and its shifts: 99.9 % at least, and nearly all logits are equal, not just near."""
+    _, model, content = aware
+    rounded = copy.deepcopy(model)
+    round_biases(rounded)
+    assert export(rounded, rows.classes) == content
+    shifts = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    images = np.concatenate([np.roll(rows.features[:], shift, (1, 2)) for shift in shifts])
+    with torch.no_grad():
+        ours = rounded(torch.from_numpy(images)).numpy()
+    theirs = run_feeds(open_session(content), [{"input": images}])
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() >= 0.999
+    assert (np.abs(ours - theirs).max(1) < 1e-3).mean() > 0.98
+
+
+def test_a_bias_is_rounded_to_whole_products_of_its_scales():
+    """By hand: inputs step by 1/255, weights by 2/127."""
+    network = Network(
+        rows=Shape(height=1, width=1, channels=1), layers=(Flatten(), Linear(features=1, relu=False))
+    )
+    model = Classifier(network)
+    with torch.no_grad():
+        model.layers[1].dense.weight.fill_(2.0)
+        model.layers[1].dense.bias.fill_(0.3)
+    quantized = with_fake_quantizers(model).train()
+    quantized.input(torch.tensor([0.0, 1.0]))
+    round_biases(quantized)
+    step = (1 / 255) * (2 / 127)
+    assert quantized.layers[1].dense.bias.item() == pytest.approx(round(0.3 / step) * step, rel=1e-6)
+
+
+def test_biases_of_a_float_model_are_refused(students):
+    with pytest.raises(TypeError, match="with_fake_quantizers first"):
+        round_biases(copy.deepcopy(students["mlp"]))
 
 
 def test_the_exported_file_holds_integers_for_every_weight(aware):

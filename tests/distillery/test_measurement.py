@@ -19,7 +19,7 @@ from distillery.feeding import feeder
 from distillery.measurement import PROBE_ROWS, count_weights, measure
 from distillery.models.mlp import Mlp
 from distillery.models.network import Classifier
-from distillery.params.quantize import DynamicParams, StaticParams
+from distillery.params.quantize import DynamicParams
 from distillery.quantization import dynamic, static
 
 RESNET_WEIGHTS = 36 + 2 * 144 + (4 * 8 * 9 + 8 * 8 * 9 + 4 * 8) + 8 * 10
@@ -106,10 +106,10 @@ def test_the_numbers_of_a_float_file_are_its_weights_biases_and_normalisation(fi
 
 
 @pytest.mark.parametrize("method", ["dynamic", "static"])
-def test_an_int8_file_has_as_many_numbers_as_its_float_file(files, rows, method):
+def test_an_int8_file_has_as_many_numbers_as_its_float_file(files, rows, method, static_params):
     student = onnx.load_from_string(files["resnet"])
     content = (
-        static(student, rows, StaticParams(ranges="minmax"))
+        static(student, rows, static_params(ranges="minmax"))
         if method == "static"
         else dynamic(student, DynamicParams(weights="uint8"), rows.classes)
     )

@@ -80,6 +80,10 @@ training = TrainingParams(
     epochs=1, batch_size=512, optimizer="adamw", learning_rate=0.01, momentum=0.9, weight_decay=0.0,
     schedule="constant", patience=None, target=None,
 )
+shipped_static = StaticParams(
+    ranges="minmax", weights="per_channel", activations="asymmetric", equalize=False, correct_biases=False,
+    fallback=None,
+)
 measured("import", lambda: materialise(Source(), {"source": "imported", "path": None}, FOLDER / "data"))
 measured("prepare", lambda: prepare(read_canonical(FOLDER / "data"), data, FOLDER / "rows"))
 rows = load_rows(FOLDER / "rows")
@@ -89,7 +93,7 @@ batches = TrainBatches(rows, augment, 512, 0)
 measured("train", lambda: list(train(model, batches, hard_labels(0.0), training, runtime)))
 measured("label", lambda: list(label(model, rows, augment, runtime, FOLDER / "targets/targets.npy")))
 file = export(model, rows.classes)
-measured("quantize", lambda: static(onnx.load_from_string(file), rows, StaticParams(ranges="minmax")))
+measured("quantize", lambda: static(onnx.load_from_string(file), rows, shipped_static))
 measured("evaluate", lambda: [len(t) for t in tabulated(predict_held_out(file, rows, len), rows)])
 print(json.dumps(peaks))
 """

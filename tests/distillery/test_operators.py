@@ -11,7 +11,7 @@ from distillery.models.mlp import Mlp
 from distillery.models.network import Classifier
 from distillery.models.resnet import ResNet
 from distillery.operators import Operator, compute_operators, integer_share, macs_by_weight
-from distillery.params.quantize import DynamicParams, StaticParams
+from distillery.params.quantize import DynamicParams
 from distillery.quantization import dynamic, static
 
 MLP_MACS = 64 * 16 + 16 * 10
@@ -26,9 +26,9 @@ def test_multiply_accumulates_are_those_counted_by_hand(files, family):
 
 
 @pytest.mark.parametrize("family", MACS)
-def test_an_int8_file_has_the_multiply_accumulates_of_its_float_file(files, rows, family):
+def test_an_int8_file_has_the_multiply_accumulates_of_its_float_file(files, rows, family, static_params):
     student = onnx.load_from_string(files[family])
-    quantized = static(student, rows, StaticParams(ranges="minmax"))
+    quantized = static(student, rows, static_params(ranges="minmax"))
     assert sum(macs_by_weight(onnx.load_from_string(quantized)).values()) == MACS[family]
     quantized = dynamic(student, DynamicParams(weights="uint8"), rows.classes)
     assert sum(macs_by_weight(onnx.load_from_string(quantized)).values()) == MACS[family]
@@ -54,10 +54,10 @@ def test_every_multiply_accumulate_of_the_file_is_found_in_the_graph_that_runs(f
 
 @pytest.mark.parametrize("family", MACS)
 @pytest.mark.parametrize("method", ["dynamic", "static"])
-def test_the_integer_share_of_an_int8_file_counts_every_operator(files, rows, family, method):
+def test_the_integer_share_of_an_int8_file_counts_every_operator(files, rows, family, method, static_params):
     student = onnx.load_from_string(files[family])
     content = (
-        static(student, rows, StaticParams(ranges="minmax"))
+        static(student, rows, static_params(ranges="minmax"))
         if method == "static"
         else dynamic(student, DynamicParams(weights="uint8"), rows.classes)
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import onnx
@@ -8,13 +9,14 @@ import pytest
 import torch
 from onnx import TensorProto
 
+from distillery.data.rows import Split
 from distillery.export import compare, export
-from distillery.fake_quantization import ActivationQuantizer, with_fake_quantizers
+from distillery.fake_quantization import ActivationQuantizer, round_biases, with_fake_quantizers
 from distillery.feeding import feeder
 from distillery.inference import class_names, column_names, open_session, run_feeds, run_rows
 from distillery.labelling import label, load_targets
 from distillery.operators import compute_operators, integer_share, macs_by_weight
-from distillery.params.quantize import DynamicParams, StaticParams
+from distillery.params.quantize import DynamicParams
 from distillery.quantization import dynamic, static, train_aware
 
 METHODS = ("dynamic", "static", "qat")
@@ -45,11 +47,11 @@ def aware(students, rows, augment, targets, shipped, training, runtime):
 
 
 @pytest.fixture(scope="module")
-def quantized(files, rows, aware):
+def quantized(files, rows, aware, static_params):
     student = onnx.load_from_string(files["resnet"])
     return {
         "dynamic": dynamic(copy.deepcopy(student), DynamicParams(weights="uint8"), rows.classes),
-        "static": static(copy.deepcopy(student), rows, StaticParams(ranges="minmax")),
+        "static": static(copy.deepcopy(student), rows, static_params(ranges="minmax")),
         "qat": export(aware[0], rows.classes),
     }
 
@@ -79,14 +81,14 @@ def test_every_weight_is_stored_in_eight_bits(quantized, files, method):
     assert {kind for kind, _ in kinds(files["resnet"])} == {TensorProto.FLOAT}
 
 
-def test_an_int8_file_is_smaller_once_weights_outweigh_the_graph(untrained, rows):
+def test_an_int8_file_is_smaller_once_weights_outweigh_the_graph(untrained, rows, static_params):
     from distillery.models.mlp import Mlp
 
     model = type(untrained("mlp"))(Mlp(family="mlp", hidden=(64,), dropout=0.0).network(rows.form, 10))
     content = export(model, rows.classes)
     for smaller in (
         dynamic(onnx.load_from_string(content), DynamicParams(weights="uint8"), rows.classes),
-        static(onnx.load_from_string(content), rows, StaticParams(ranges="minmax")),
+        static(onnx.load_from_string(content), rows, static_params(ranges="minmax")),
     ):
         assert len(smaller) < 0.45 * len(content)
 
@@ -107,19 +109,17 @@ def test_dynamic_weights_are_of_the_type_that_is_asked_for(files, rows):
 
 
 @pytest.mark.parametrize("ranges", ["entropy", "percentile"])
-def test_every_way_to_find_ranges_gives_a_file_that_agrees(files, rows, ranges):
-    content = static(onnx.load_from_string(files["mlp"]), rows, StaticParams(ranges=ranges))
+def test_every_way_to_find_ranges_gives_a_file_that_agrees(files, rows, ranges, static_params):
+    content = static(onnx.load_from_string(files["mlp"]), rows, static_params(ranges=ranges))
     positions = np.arange(len(rows.labels))
     student = run_rows(open_session(files["mlp"]), rows, positions).argmax(1)
     assert (run_rows(open_session(content), rows, positions).argmax(1) == student).mean() > 0.9
 
 
-def test_static_ranges_come_from_the_calibration_rows_alone(files, rows):
-    import dataclasses
-
+def test_static_ranges_come_from_the_calibration_rows_alone(files, rows, static_params):
     dark = np.where(rows.calibration[:, None, None, None], rows.features, 255).astype(np.uint8)
     same = dataclasses.replace(rows, features=dark)
-    method = StaticParams(ranges="minmax")
+    method = static_params(ranges="minmax")
     student = files["mlp"]
     assert static(onnx.load_from_string(student), same, method) == static(
         onnx.load_from_string(student), rows, method
@@ -131,19 +131,19 @@ def test_static_ranges_come_from_the_calibration_rows_alone(files, rows):
 
 
 @pytest.mark.parametrize("method", ["dynamic", "static"])
-def test_quantizing_twice_gives_the_same_bytes(quantized, files, rows, method):
+def test_quantizing_twice_gives_the_same_bytes(quantized, files, rows, method, static_params):
     student = onnx.load_from_string(files["resnet"])
     again = (
         dynamic(student, DynamicParams(weights="uint8"), rows.classes)
         if method == "dynamic"
-        else static(student, rows, StaticParams(ranges="minmax"))
+        else static(student, rows, static_params(ranges="minmax"))
     )
     assert again == quantized[method]
 
 
-def test_quantizing_leaves_the_students_graph_as_it_was(files, rows):
+def test_quantizing_leaves_the_students_graph_as_it_was(files, rows, static_params):
     student = onnx.load_from_string(files["mlp"])
-    static(student, rows, StaticParams(ranges="minmax"))
+    static(student, rows, static_params(ranges="minmax"))
     assert student.SerializeToString(deterministic=True) == files["mlp"]
 
 
@@ -165,14 +165,22 @@ def test_the_trained_quantized_model_agrees_with_its_file(aware, quantized, rows
     assert compare(aware[0], quantized["qat"], rows).agreement >= 0.97
 
 
+def test_the_trained_model_predicts_as_its_file_does_once_its_biases_are_rounded(aware, quantized, rows):
+    model = copy.deepcopy(aware[0])
+    round_biases(model)
+    assert export(model, rows.classes) == quantized["qat"]
+    everything = dataclasses.replace(rows, splits=np.full_like(rows.splits, Split.VALIDATION))
+    assert compare(model, quantized["qat"], everything).agreement >= 0.999
+
+
 @pytest.fixture(scope="module")
-def quantized_table(table_student, table_file, table):
+def quantized_table(table_student, table_file, table, static_params):
     student = onnx.load_from_string(table_file)
     model = with_fake_quantizers(table_student).train()
     model(torch.from_numpy(np.array(table.features[table.calibration])))
     return {
         "dynamic": dynamic(copy.deepcopy(student), DynamicParams(weights="uint8"), table.classes),
-        "static": static(copy.deepcopy(student), table, StaticParams(ranges="minmax")),
+        "static": static(copy.deepcopy(student), table, static_params(ranges="minmax")),
         "qat": export(model, table.classes),
     }
 
@@ -202,8 +210,10 @@ def test_just_the_dense_layers_of_a_table_run_in_integer(quantized_table, method
 
 
 @pytest.mark.parametrize("ranges", ["entropy", "percentile"])
-def test_ranges_of_a_table_are_found_in_every_way_and_twice_the_same(table_file, table, ranges):
-    made = [static(onnx.load_from_string(table_file), table, StaticParams(ranges=ranges)) for _ in range(2)]
+def test_ranges_of_a_table_are_found_in_every_way_and_twice_the_same(
+    table_file, table, ranges, static_params
+):
+    made = [static(onnx.load_from_string(table_file), table, static_params(ranges=ranges)) for _ in range(2)]
     assert made[0] == made[1]
     student = run_rows(open_session(table_file), table, np.arange(600)).argmax(1)
     assert (run_rows(open_session(made[0]), table, np.arange(600)).argmax(1) == student).mean() > 0.9

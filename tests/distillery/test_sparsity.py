@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from distillery.export import export
-from distillery.params.quantize import DynamicParams, StaticParams
+from distillery.params.quantize import DynamicParams
 from distillery.pruning.masks import apply_masks, by_magnitude, prunable
 from distillery.quantization import dynamic, static
 from distillery.sparsity import transport_bytes, zero_share
@@ -31,8 +31,8 @@ def test_integers_at_their_zero_point_are_zeros_too(sparse, rows, weights):
     assert 0.7 <= zero_share(content) < 0.75  # small weights round to zero besides
 
 
-def test_a_static_file_keeps_the_zeros(sparse, rows):
-    content = static(onnx.load_from_string(sparse), rows, StaticParams(ranges="minmax"))
+def test_a_static_file_keeps_the_zeros(sparse, rows, static_params):
+    content = static(onnx.load_from_string(sparse), rows, static_params(ranges="minmax"))
     assert 0.7 <= zero_share(content) < 0.75
 
 

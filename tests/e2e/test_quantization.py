@@ -1,0 +1,26 @@
+"""The preset that quantizes more carefully, as a user runs it, on a project whose student is there already."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.slow
+def test_the_preset_makes_the_static_file_anew_with_its_curve_and_nothing_else(project, root):
+    before = {variant["name"]: variant for variant in project("run", "--json").json["variants"]}
+    command = ("run", "--json", "--params", str(root / "params/quantized.yaml"))
+    done = project(*command)
+    status = done.status()
+    assert status["quantize_student", "student-int8-static"] == "ran"
+    assert status["distill_student", None] == status["quantize_student", "student-int8-qat"] == "cached"
+
+    variants = {variant["name"]: variant for variant in done.json["variants"]}
+    assert variants.keys() == before.keys()
+    careful, plain = variants["student-int8-static"], before["student-int8-static"]
+    artifact = project.artifact("quantize_student.student-int8-static")
+    curve = json.loads((artifact / "fallback.json").read_text())
+    assert [len(point["in_float"]) for point in curve] == list(range(len(curve)))
+    assert curve[-1]["bytes"] == careful["file_bytes"] == (artifact / "model.onnx").stat().st_size
+    assert careful["macs"] == plain["macs"]
+    assert variants["student-int8-qat"] == before["student-int8-qat"]
+    assert set(project(*command).status().values()) == {"cached"}
