@@ -1,4 +1,4 @@
-"""The preset that quantizes more carefully, as a user runs it, on a project whose student is there already."""
+"""The preset that quantizes with more care, as a user runs it, on a project whose student is there."""
 
 import json
 
