@@ -7,8 +7,8 @@ QuantizeLinear and DequantizeLinear; gradients pass straight through inside the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -140,7 +140,7 @@ def round_biases(model: Classifier) -> None:
     """
     with torch.no_grad():
         for layer, scale in _inputs(model):
-            weight = layer.parametrizations["weight"][0]  # type: ignore[index,operator]
+            weight = cast(WeightQuantizer, cast(Any, layer.parametrizations)["weight"][0])
             step = (scale * weight.scale).double()
             if layer.bias is not None:
                 layer.bias.copy_(torch.round(layer.bias.double() / step) * step)
@@ -158,7 +158,7 @@ def _inputs(model: Classifier) -> Iterator[tuple[nn.Conv2d | nn.Linear, Tensor]]
             case ResidualBlock():
                 for branch in (block.body, block.shortcut):
                     before = point
-                    for inner in branch:
+                    for inner in cast(Iterable[ConvBlock], branch):
                         yield inner.conv, _scale(before)
                         before = inner.output
         point = getattr(block, "output", point)
