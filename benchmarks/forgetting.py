@@ -195,7 +195,7 @@ def show(update: str, found: list[dict[str, Scores]]) -> None:
     for name in found[0]:
         line = f"{update:9}{name:28}{spread(old[name])}   {spread(new[name])}"
         if name not in (BEFORE, "fresh"):
-            line += f"   {difference(old[name], old['fresh']):24} {difference(new[name], new['fresh'])}"
+            line += f"   {difference(old[name], old['fresh']):26} {difference(new[name], new['fresh'])}"
         print(line)
 
 
@@ -212,7 +212,7 @@ def main() -> None:
             spent = time.monotonic() - started
             print(f"{update}, seed {seed}: {spent:.0f} s so far", file=sys.stderr, flush=True)
     print(f"test accuracy %, mean ± sd of {len(seeds)} seeds; differences from fresh, points, paired [95 %]")
-    print(f"{'update':9}{'student':28}{'old':16}{'new':16}{'old - fresh':24} new - fresh")
+    print(f"{'update':9}{'student':28}{'old':>13}{'new':>16}   {'old - fresh':29} new - fresh")
     for update, scores in found.items():
         show(update, scores)
 
