@@ -50,6 +50,7 @@ def test_the_temperature_re_runs_distillation_and_what_follows_not_the_teacher(p
     assert plan.status("because")["distill_student", None] == ["distill.temperature: 4.0 -> 2.5"]
 
 
+@pytest.mark.slow
 def test_what_a_plan_says_is_what_a_run_does(project):
     setting = ("--set", "quantize.static.ranges=percentile")
     planned = project("plan", "--json", *setting)

@@ -105,6 +105,7 @@ def test_rows_that_nobody_pinned_survive_an_import(copy, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "old/labels.npy"), labels)
 
 
+@pytest.mark.slow
 def test_a_project_runs_on_its_own_images_and_its_data_being_gone_is_told(copy):
     done = copy("run", "--json", "--set", "data.calibration=32")
     assert {v["name"] for v in done.json["variants"]} >= {"teacher-fp32", "student-int8-qat"}

@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 
+import pytest
+
 ANOTHER = "student-int8-qat"
 
 
@@ -13,6 +15,7 @@ def champion(project):
     return json.loads((project.folder / "champion.json").read_text())["version"]
 
 
+@pytest.mark.slow
 def test_a_version_is_judged_forced_rolled_back_and_all_of_it_is_remembered(project):
     rows = {row["name"]: row for row in project("models", "--json").json}
     first, other = champion(project), rows[ANOTHER]["version"]
