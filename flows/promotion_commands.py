@@ -143,7 +143,7 @@ def history(
 ) -> None:
     """Every champion there was: when, who, from, to, verdict, reason."""
     request = request_of(project, params, settings)
-    from tasks.remembering import remember
+    from tasks.reading_history import remember
 
     found = remember(request.project, request.params.registry)
     plain = found.to_json()

@@ -12,7 +12,7 @@ from distillery.history import BEGINNING, Event, Kind, Link
 from distillery.verdict import GateResult, Outcome, Verdict
 from flows import cli
 from tasks.promoting import Promotion
-from tasks.remembering import Remembered
+from tasks.reading_history import Remembered
 from tasks.rolling_back import RolledBack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,7 +133,7 @@ def test_a_rollback_says_what_was_checked(run, stands):
 
 def test_a_history_is_a_table_newest_first_and_its_faults_exit_1(run, stands):
     links = (link_of(), link_of(Kind.FORCED, 3, "7"), link_of(Kind.PROMOTED, 4, "8", void=True))
-    stands("tasks.remembering.remember", Remembered("digits", "7", links, (), ("a note",)))
+    stands("tasks.reading_history.remember", Remembered("digits", "7", links, (), ("a note",)))
     lines = run("history").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["4", "3", "2"]
     assert "promoted, void" in lines[1]
@@ -143,7 +143,7 @@ def test_a_history_is_a_table_newest_first_and_its_faults_exit_1(run, stands):
     assert sound.exit_code == 0
     assert "note: a note" in sound.stdout
     assert "3 events, unbroken" in sound.stdout
-    stands("tasks.remembering.remember", Remembered("digits", "7", links, ("event 2 was edited",), ()))
+    stands("tasks.reading_history.remember", Remembered("digits", "7", links, ("event 2 was edited",), ()))
     harmed = run("history", "--verify", "--json")
     assert (harmed.exit_code, json.loads(harmed.stdout)["faults"]) == (1, ["event 2 was edited"])
     assert "the history of digits is not as it was written" in harmed.stderr
@@ -151,7 +151,7 @@ def test_a_history_is_a_table_newest_first_and_its_faults_exit_1(run, stands):
 
 
 def test_no_history_yet_is_said(run, stands):
-    stands("tasks.remembering.remember", Remembered("digits", None, (), (), ()))
+    stands("tasks.reading_history.remember", Remembered("digits", None, (), (), ()))
     assert run("history").stdout == "digits has no history yet.\n"
 
 

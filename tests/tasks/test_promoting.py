@@ -8,7 +8,7 @@ from distillery.verdict import GateResult, Outcome, Verdict
 from tasks import promoting
 from tasks.champion import settle
 from tasks.promoting import Asked, compare, promote
-from tasks.remembering import remember
+from tasks.reading_history import remember
 from tasks.rolling_back import roll_back
 from tasks.tracking import Registry, open_registry
 

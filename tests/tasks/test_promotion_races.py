@@ -15,8 +15,8 @@ from tasks import promoting
 from tasks.anchor_file import read_champion
 from tasks.champion import Move, crown, settle
 from tasks.promoting import Asked, promote
+from tasks.reading_history import remember
 from tasks.registering import find_version, list_models
-from tasks.remembering import remember
 from tasks.rolling_back import roll_back
 from tasks.tracking import Registry, open_registry
 

@@ -6,8 +6,8 @@ from distillery.artifacts import read_json, write_json
 from distillery.history import Kind
 from tasks.anchor_file import FILE
 from tasks.champion import Move, crown, settle
+from tasks.reading_history import remember
 from tasks.registering import find_version
-from tasks.remembering import remember
 from tasks.tracking import Registry, open_registry
 
 
