@@ -197,7 +197,7 @@ def test_a_schedule_fires_its_page_answers_and_ctrl_c_ends_all_of_it(project):
 def test_kill_9_in_the_middle_of_a_run_leaves_nothing_that_holds_the_next(project):
     setting = ["teacher.training.epochs=400"]
     with served(project) as (process, url, _):
-        (deployment,) = asked(url, "deployments/filter")
+        (deployment,) = wait_for(lambda: asked(url, "deployments/filter"), 60)
         start = {"parameters": {"project": str(project.folder), "settings": setting}}
         asked(url, f"deployments/{deployment['id']}/create_flow_run", **start)
         lock = project.folder / ".distillery/lock"
