@@ -67,7 +67,7 @@ def test_a_store_that_was_deleted_and_made_anew_does_not_pass_for_the_old_one(pr
 
 def test_rollback_and_history_import_neither_torch_nor_prefect_nor_a_data_library(project):
     code = (
-        "import sys; from tasks import remembering, rolling_back;"
+        "import sys; from tasks import reading_history, rolling_back;"
         "print(sorted({'torch', 'prefect', 'sklearn', 'dvc'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
