@@ -113,25 +113,36 @@ def toy(tmp_path, monkeypatch, request):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """One embedded server for all the tests that need one."""
+def one_server(tmp_path_factory):
+    """One embedded server for all the tests that need one, and the environment that it wants."""
     from tasks.environment import prepare_environment
     from tasks.server import prefect_server
 
-    project = tmp_path_factory.mktemp("served")
-    before = dict(os.environ)
+    project, before = tmp_path_factory.mktemp("served"), dict(os.environ)
     prepare_environment(project)
     os.environ["PREFECT_API_URL"] = ""
+    wanted = dict(os.environ)
     try:
         with prefect_server(project) as running:
-            from prefect.settings import PREFECT_API_URL, temporary_settings
-
             running.wait_until_healthy()
-            with temporary_settings({PREFECT_API_URL: running.url}):
-                yield running
+            os.environ.clear()
+            os.environ.update(before)
+            yield running, wanted
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture
+def server(one_server, monkeypatch):
+    """The embedded server, with its environment for this test alone: others share the process."""
+    running, wanted = one_server
+    for name, value in wanted.items():
+        monkeypatch.setenv(name, value)
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # which read the environment
+
+    with temporary_settings({PREFECT_API_URL: running.url}):
+        yield running
 
 
 @pytest.fixture
