@@ -23,6 +23,7 @@ DEFAULTS = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS is deterministic only with a fixed workspace
     "OMP_WAIT_POLICY": "passive",  # spinning threads starve each other where another process computes too
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # of its 7 the last waits for minutes; the step is repeated too
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a pool would go on using a database that was replaced
     "PREFECT_API_URL": "",  # explicit: a stray .env in the folder would be read otherwise
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own listener tells of the steps
