@@ -14,7 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from distillery.models.network import Classifier, ConvBlock, DenseBlock, PoolBlock, ResidualBlock
+from distillery.models.network import (
+    Classifier,
+    ConvBlock,
+    DenseBlock,
+    MeanPoolBlock,
+    PoolBlock,
+    ResidualBlock,
+)
 
 SMALLEST_SCALE = 2.0**-24
 FOLLOW = 0.1  # share by which an observed range moves to a new batch's
@@ -124,7 +131,7 @@ def with_fake_quantizers(model: Classifier) -> Classifier:
             parametrize.register_parametrization(block.conv, "weight", WeightQuantizer(block.conv.weight))
         elif isinstance(block, DenseBlock):
             parametrize.register_parametrization(block.dense, "weight", WeightQuantizer(block.dense.weight))
-        if isinstance(block, ConvBlock | DenseBlock | ResidualBlock | PoolBlock):
+        if isinstance(block, ConvBlock | DenseBlock | ResidualBlock | PoolBlock | MeanPoolBlock):
             block.output = ActivationQuantizer()
     last = quantized.layers[-1]
     if isinstance(last, DenseBlock):

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from distillery.integers import constants, fold_integers
+from distillery.integers import PASSING, constants, fold_integers
 from distillery.tensors import CATEGORIES, CLASS_NAMES, COLUMN_NAMES, INPUT, LOGITS
 
 PRODUCER = "distillery"
@@ -96,10 +96,10 @@ def _merge_equal_constants(graph: GraphProto) -> None:
 
 
 def _feeding(graph: GraphProto, kinds: tuple[str, ...]) -> set[str]:
-    """Tensors that nodes of these kinds read, directly or reshaped."""
+    """Tensors that nodes of these kinds read, directly or passed on."""
     names: set[str] = set()
     for node in reversed(graph.node):
-        if node.op_type in kinds or (node.op_type == "Reshape" and node.output[0] in names):
+        if node.op_type in kinds or (node.op_type in PASSING and node.output[0] in names):
             names.update(node.input)
     return names
 

@@ -14,13 +14,16 @@ from onnx import GraphProto, NodeProto, helper, numpy_helper
 
 from distillery.tensors import LOGITS
 
+RECTIFIERS = ("Relu", "Clip")
+PASSING = ("Reshape", "MaxPool")  # what comes out is among what goes in
+
 
 def fold_integers(graph: GraphProto) -> None:
     """Every simplification of this file, in the order that they need."""
     _without_rounded_logits(graph)
     _fold_quantized_weights(graph)
     _quantize_biases(graph)
-    _without_idle_relus(graph)
+    _without_idle_rectifiers(graph)
 
 
 def producers(graph: GraphProto) -> dict[str, NodeProto]:
@@ -88,24 +91,32 @@ def _quantize_biases(graph: GraphProto) -> None:
 
 
 def _source(name: str, made: dict[str, NodeProto]) -> NodeProto | None:
-    """The node that makes a tensor's values; a reshape only passes them on."""
+    """The node that makes a tensor's values; some only pass them on."""
     node = made.get(name)
-    return made.get(node.input[0]) if node is not None and node.op_type == "Reshape" else node
+    while node is not None and node.op_type in PASSING:
+        node = made.get(node.input[0])
+    return node
 
 
-def _without_idle_relus(graph: GraphProto) -> None:
-    """A ReLU that is only ever quantized with zero point 0 does what saturation does anyway."""
+def _without_idle_rectifiers(graph: GraphProto) -> None:
+    """A ReLU, or a ReLU6, that is only ever quantized may do no more than saturation does anyway."""
     known = constants(graph)
-    for relu in [node for node in graph.node if node.op_type == "Relu"]:
-        readers = [node for node in graph.node if relu.output[0] in node.input]
-        if readers and all(_saturates_at_zero(node, known) for node in readers):
-            for node in readers:
-                node.input[0] = relu.input[0]
-            graph.node.remove(relu)
+    for node in [node for node in graph.node if node.op_type in RECTIFIERS]:
+        limits = [float(known[name]) for name in node.input[1:]] or [0.0, np.inf]
+        readers = [reader for reader in graph.node if node.output[0] in reader.input]
+        if readers and all(_saturates_within(reader, limits, known) for reader in readers):
+            for reader in readers:
+                reader.input[0] = node.input[0]
+            graph.node.remove(node)
 
 
-def _saturates_at_zero(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
+def _saturates_within(node: NodeProto, limits: list[float], known: dict[str, NDArray[Any]]) -> bool:
+    """Whether the least and the largest integer stand for the limits, or for what lies between them."""
     if node.op_type != "QuantizeLinear" or len(node.input) != 3:
         return False
-    zero = known.get(node.input[2])
-    return zero is not None and zero.dtype == np.uint8 and not zero.any()
+    scale, zero = known.get(node.input[1]), known.get(node.input[2])
+    if scale is None or scale.ndim or zero is None or zero.dtype != np.uint8:
+        return False
+    with np.errstate(over="ignore"):  # a limit may be far beyond the integers
+        ends = np.rint(np.asarray(limits, np.float32) / scale) + float(zero)
+    return bool(ends[0] <= 0 and ends[1] >= np.iinfo(np.uint8).max)

@@ -31,7 +31,7 @@ from distillery.equalization import equalize
 from distillery.fake_quantization import stop_observing
 from distillery.feeding import Feed
 from distillery.graph import compact
-from distillery.integers import producers
+from distillery.integers import RECTIFIERS, producers
 from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
@@ -42,7 +42,7 @@ from distillery.pruning.masks import held_zeros
 from distillery.training import Epoch, train
 
 COMPUTE = ("Conv", "Gemm", "MatMul")
-STATIC_OPS = [*COMPUTE, "Relu", "Add", "AveragePool"]
+STATIC_OPS = [*COMPUTE, "Relu", "Clip", "Add", "AveragePool", "MaxPool"]
 
 
 def dynamic(student: ModelProto, method: DynamicParams, classes: tuple[str, ...]) -> bytes:
@@ -137,7 +137,7 @@ def _keep_weights_float(quantized: ModelProto, in_float: set[str]) -> None:
     for node in [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] in made]:
         tensor = node.input[0]
         source = made[tensor]
-        layer = made[source.input[0]] if source.op_type == "Relu" else source
+        layer = made[source.input[0]] if source.op_type in RECTIFIERS else source
         if layer.name in in_float:
             kept = helper.make_node("Sum", [tensor], [f"{node.output[0]}_kept"])
             graph.node.insert(list(graph.node).index(node), kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from distillery.data.form import Form
 
@@ -14,21 +14,67 @@ class _Layer(BaseModel):
 
 
 class Conv(_Layer):
-    """A 3x3-like convolution, batch norm, and ReLU where `relu`; padded to keep the size at stride 1."""
+    """A convolution, batch norm where `norm` (a bias where not), and ReLU where `relu`, up to `ceiling`.
+
+    `padding` None: half the kernel, which keeps the size at stride 1.
+    """
 
     kind: Literal["conv"] = "conv"
     channels: int
     kernel: int
     stride: int
     relu: bool
+    norm: bool = True
+    padding: int | None = None
+    ceiling: float | None = None
+
+
+class Depthwise(_Layer):
+    """A convolution of each channel by itself, batch norm, and ReLU where `relu`, up to `ceiling`."""
+
+    kind: Literal["depthwise"] = "depthwise"
+    kernel: int
+    stride: int
+    relu: bool
+    ceiling: float | None = None
+
+
+Convolution = Annotated[Conv | Depthwise, Field(discriminator="kind")]
 
 
 class Residual(_Layer):
-    """relu(body(x) + shortcut(x)); an empty shortcut is the identity (He et al. 2015, eq. 1 and 2)."""
+    """body(x) + shortcut(x), and ReLU where `relu`; an empty shortcut is the identity.
+
+    He et al. 2015 (https://arxiv.org/abs/1512.03385), eq. 1 and 2. What is added ends in a `Conv`.
+    """
 
     kind: Literal["residual"] = "residual"
-    body: tuple[Conv, ...]
+    body: tuple[Convolution, ...]
     shortcut: tuple[Conv, ...]
+    relu: bool = True
+
+    @model_validator(mode="after")
+    def _the_body_says_its_channels(self) -> Residual:
+        if not self.body or not isinstance(self.body[-1], Conv):
+            raise ValueError("residual: the last layer of a body is a conv")
+        return self
+
+
+class MaxPool(_Layer):
+    """The largest of every window; places beyond the map, `padding` each side, count as none."""
+
+    kind: Literal["max_pool"] = "max_pool"
+    kernel: int
+    stride: int
+    padding: int = 0
+
+
+class MeanPool(_Layer):
+    """The mean of every window."""
+
+    kind: Literal["mean_pool"] = "mean_pool"
+    kernel: int
+    stride: int
 
 
 class Pool(_Layer):
@@ -58,7 +104,10 @@ class Dropout(_Layer):
     share: float
 
 
-Layer = Annotated[Conv | Residual | Pool | Flatten | Linear | Dropout, Field(discriminator="kind")]
+Layer = Annotated[
+    Conv | Depthwise | Residual | MaxPool | MeanPool | Pool | Flatten | Linear | Dropout,
+    Field(discriminator="kind"),
+]
 
 
 class Network(_Layer):

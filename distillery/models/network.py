@@ -7,10 +7,10 @@ a fake quantizer there. Weights are read as `conv.weight` or `dense.weight`, whi
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,25 +18,41 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from distillery.artifacts import read_json, write_json
 from distillery.models.encoding import encoding_of
-from distillery.models.layers import Conv, Dropout, Flatten, Linear, Network, Pool, Residual
+from distillery.models.layers import (
+    Conv,
+    Convolution,
+    Depthwise,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool,
+    MeanPool,
+    Network,
+    Pool,
+    Residual,
+)
 from distillery.models.layers import Layer as LayerShape
+from distillery.models.sizes import Size, padding_of, size_after
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm, ReLU where asked: (N, C, H, W) -> (N, channels, H/stride, W/stride)."""
+    """Convolution, batch norm, ReLU where asked: (N, C, H, W) -> (N, channels, height, width)."""
 
-    def __init__(self, inputs: int, shape: Conv) -> None:
+    def __init__(self, inputs: int, shape: Convolution) -> None:
         super().__init__()
-        padding = shape.kernel // 2
-        self.conv = nn.Conv2d(inputs, shape.channels, shape.kernel, shape.stride, padding, bias=False)
-        self.norm: nn.Module = nn.BatchNorm2d(shape.channels)
-        self.relu = shape.relu
+        channels, groups = (inputs, inputs) if isinstance(shape, Depthwise) else (shape.channels, 1)
+        normed = isinstance(shape, Depthwise) or shape.norm
+        self.conv = nn.Conv2d(
+            inputs, channels, shape.kernel, shape.stride, padding_of(shape), groups=groups, bias=not normed
+        )
+        self.norm: nn.Module = nn.BatchNorm2d(channels) if normed else nn.Identity()
+        self.relu, self.ceiling = shape.relu, shape.ceiling
         self.output: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """One block."""
         y = self.norm(self._convolved(x))
-        return cast(Tensor, self.output(F.relu(y) if self.relu else y))
+        return cast(Tensor, self.output(_rectified(y, self.ceiling) if self.relu else y))
 
     def _convolved(self, x: Tensor) -> Tensor:
         """A strided 1x1 reads every stride-th pixel: in training those are picked out first.
@@ -56,17 +72,19 @@ class ConvBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """relu(body(x) + shortcut(x))."""
+    """body(x) + shortcut(x), ReLU where asked."""
 
     def __init__(self, inputs: int, shape: Residual) -> None:
         super().__init__()
         self.body = nn.Sequential(*_convs(inputs, shape.body))
         self.shortcut = nn.Sequential(*_convs(inputs, shape.shortcut))
+        self.relu = shape.relu
         self.output: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """One residual block."""
-        return cast(Tensor, self.output(F.relu(self.body(x) + self.shortcut(x))))
+        y = self.body(x) + self.shortcut(x)
+        return cast(Tensor, self.output(F.relu(y) if self.relu else y))
 
 
 class DenseBlock(nn.Module):
@@ -95,6 +113,31 @@ class PoolBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C)."""
         return cast(Tensor, self.output(F.avg_pool2d(x, self.window)).flatten(1))
+
+
+class MaxPoolBlock(nn.Module):
+    """The largest of every window. Its outputs are among its inputs, so it is no activation point."""
+
+    def __init__(self, shape: MaxPool) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, height, width)."""
+        return F.max_pool2d(x, self.shape.kernel, self.shape.stride, self.shape.padding)
+
+
+class MeanPoolBlock(nn.Module):
+    """The mean of every window."""
+
+    def __init__(self, shape: MeanPool) -> None:
+        super().__init__()
+        self.shape = shape
+        self.output: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, height, width)."""
+        return cast(Tensor, self.output(F.avg_pool2d(x, self.shape.kernel, self.shape.stride)))
 
 
 class Classifier(nn.Module):
@@ -130,41 +173,43 @@ class Classifier(nn.Module):
         return model
 
 
-def _convs(inputs: int, shapes: tuple[Conv, ...]) -> list[ConvBlock]:
-    widths = [inputs, *(shape.channels for shape in shapes)]
-    return [ConvBlock(width, shape) for width, shape in zip(widths, shapes, strict=False)]
+def _rectified(x: Tensor, ceiling: float | None) -> Tensor:
+    return F.relu(x) if ceiling is None else x.clamp(0.0, ceiling)
 
 
-def _modules(network: Network, size: tuple[int, ...]) -> list[nn.Module]:
-    """The layers as modules, following the size (C, H, W) of the map, or (C,) where it is flat."""
-    modules = []
+def _convs(inputs: int, shapes: tuple[Convolution, ...]) -> Iterator[ConvBlock]:
+    for shape in shapes:
+        yield ConvBlock(inputs, shape)
+        inputs = inputs if isinstance(shape, Depthwise) else shape.channels
+
+
+def _modules(network: Network, size: Size) -> Iterator[nn.Module]:
+    """The layers as modules, following the size of what each reads."""
     for layer in network.layers:
-        module, size = _module(layer, size)
-        modules.append(module)
-    return modules
+        yield _module(layer, size)
+        size = size_after(layer, size)
 
 
-def _module(layer: LayerShape, size: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
+def _module(layer: LayerShape, size: Size) -> nn.Module:
+    module: nn.Module
     match layer:
-        case Conv():
-            return ConvBlock(size[0], layer), _after(layer, size)
+        case Conv() | Depthwise():
+            module = ConvBlock(size[0], layer)
         case Residual():
             module = ResidualBlock(size[0], layer)
-            for conv in layer.body:
-                size = _after(conv, size)
-            return module, size
+        case MaxPool():
+            module = MaxPoolBlock(layer)
+        case MeanPool():
+            module = MeanPoolBlock(layer)
         case Pool():
-            return PoolBlock(size[1], size[2]), size[:1]
+            module = PoolBlock(size[1], size[2])
         case Flatten():
-            return nn.Flatten(), (int(torch.Size(size).numel()),)
+            module = nn.Flatten()
         case Linear():
-            return DenseBlock(size[0], layer), (layer.features,)
+            module = DenseBlock(size[0], layer)
         case Dropout():
-            return nn.Dropout(layer.share), size
-
-
-def _after(conv: Conv, size: tuple[int, ...]) -> tuple[int, ...]:
-    return conv.channels, -(-size[1] // conv.stride), -(-size[2] // conv.stride)
+            module = nn.Dropout(layer.share)
+    return module
 
 
 def save_model(model: Classifier, folder: Path) -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from distillery.data.form import Shape
 from distillery.errors import ParamsError
-from distillery.models.layers import Conv, Dropout, Flatten, Layer, Linear, Network, Pool, Residual
+from distillery.models.layers import Dropout, Flatten, Network
+from distillery.models.sizes import Size, size_after
 from distillery.params.distill import LOGITS, Attention, Hints, Term
-
-Size = tuple[int, ...]  # (C, H, W) of a map, (C,) of a flat row
 
 
 @dataclass(frozen=True)
@@ -46,29 +45,11 @@ def points(network: Network) -> dict[str, Point]:
     size: Size = (rows.channels, rows.height, rows.width) if isinstance(rows, Shape) else (len(rows.columns),)
     found = {}
     for position, layer in enumerate(network.layers[:-1]):
-        size = _after(layer, size)
+        size = size_after(layer, size)
         if not isinstance(layer, Flatten | Dropout):
             numbers[layer.kind] += 1
             found[f"{layer.kind}{numbers[layer.kind]}"] = Point(position, size)
     return found
-
-
-def _after(layer: Layer, size: Size) -> Size:
-    match layer:
-        case Conv():
-            return layer.channels, -(-size[1] // layer.stride), -(-size[2] // layer.stride)
-        case Residual():
-            for conv in layer.body:
-                size = _after(conv, size)
-            return size
-        case Pool():
-            return size[:1]
-        case Flatten():
-            return (size[0] * size[1] * size[2],)
-        case Linear():
-            return (layer.features,)
-        case Dropout():
-            return size
 
 
 def require_comparable(terms: Sequence[Term], lessons: Iterable[Lesson]) -> None:

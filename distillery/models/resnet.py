@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from distillery.data.form import Form, Shape
-from distillery.errors import ParamsError
+from distillery.data.form import Form
+from distillery.models.images import only_images, require_readable
 from distillery.models.layers import Conv, Dropout, Layer, Linear, Network, Pool, Residual
 from distillery.params.base import Block
 
@@ -16,7 +16,10 @@ class ResNet(Block):
     """`stages` stages of `blocks` residual blocks; `width` channels at first, doubled where the size halves.
 
     A stem that strides over every second pixel makes all that follows four times cheaper.
-    Three stages of one block are the ResNet-8 of MLPerf Tiny (6n + 2 layers, He et al. 2015, section 4.2).
+    Three stages of n blocks have 6n + 2 layers: with 16 channels one is the ResNet-8 of MLPerf Tiny, three
+    the ResNet-20 and nine the ResNet-56 of He et al. 2015 (https://arxiv.org/abs/1512.03385, section 4.2).
+    Theirs pad shortcuts to other widths with zeros; here these are projections (their option B, section 4.1),
+    which can lose channels, and which are all that the counts of parameters differ by.
     """
 
     family: Literal["resnet"]
@@ -28,15 +31,11 @@ class ResNet(Block):
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""
-        if isinstance(rows, Shape):
-            return None
-        return f"resnet reads images, and these rows are a table of {len(rows.columns)} columns"
+        return only_images("resnet", rows)
 
     def network(self, rows: Form, classes: int) -> Network:
         """The layers for rows of this form and as many logits as classes; ParamsError for a table's."""
-        refusal = self.refusal(rows)
-        if refusal is not None:
-            raise ParamsError(refusal)
+        require_readable(self.refusal(rows))
         layers: list[Layer] = [Conv(channels=self.width, kernel=3, stride=self.stem_stride, relu=True)]
         for stage in range(self.stages):
             channels = self.width * 2**stage

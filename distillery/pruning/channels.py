@@ -7,11 +7,26 @@ and walking its layers gives them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from distillery.data.form import Shape, Table
-from distillery.models.layers import Conv, Dropout, Flatten, Layer, Linear, Network, Pool, Residual
+from distillery.models.layers import (
+    Conv,
+    Convolution,
+    Depthwise,
+    Dropout,
+    Flatten,
+    Layer,
+    Linear,
+    MaxPool,
+    MeanPool,
+    Network,
+    Pool,
+    Residual,
+)
+from distillery.models.sizes import Size, size_after
 
 RAW = 0  # the group of the rows' own channels, or columns
 
@@ -25,6 +40,7 @@ class Placed:
     writes: int
     spread: int  # of its inputs, how many belong to a channel: H * W after a flatten, else 1
     normalised: bool  # whether a batch norm scales what it writes
+    each_alone: bool  # whether a channel that it writes reads that one alone: a depthwise convolution
 
 
 @dataclass(frozen=True)
@@ -48,26 +64,26 @@ class Channels:
         return [layer for layer in self.layers if layer.writes == group]
 
     def readers(self, group: int) -> list[Placed]:
-        """The layers that take these channels."""
-        return [layer for layer in self.layers if layer.reads == group]
+        """The layers that take these channels, and mix them with others."""
+        return [layer for layer in self.layers if layer.reads == group and not layer.each_alone]
 
 
 @dataclass
 class _Walk:
-    """Where a walk through the layers is: the group and the map (height, width) of what comes next."""
+    """Where a walk through the layers is: the group and the size of what comes next."""
 
     widths: dict[int, int]
     placed: list[Placed]
     group: int
-    size: tuple[int, int]
+    size: Size
     spread: int = 1
 
     def new_group(self, width: int) -> int:
         self.widths[len(self.widths)] = width
         return len(self.widths) - 1
 
-    def place(self, name: str, writes: int, *, normalised: bool) -> None:
-        self.placed.append(Placed(name, self.group, writes, self.spread, normalised))
+    def place(self, name: str, writes: int, *, normalised: bool, each_alone: bool = False) -> None:
+        self.placed.append(Placed(name, self.group, writes, self.spread, normalised, each_alone))
         self.group, self.spread = writes, 1
 
 
@@ -76,44 +92,48 @@ def channels_of(network: Network) -> Channels:
     rows = network.rows
     match rows:
         case Shape():
-            walk = _Walk({RAW: rows.channels}, [], RAW, (rows.height, rows.width))
+            walk = _Walk({RAW: rows.channels}, [], RAW, (rows.channels, rows.height, rows.width))
         case Table():  # columns become features in the encoding; how many does not matter here
-            walk = _Walk({RAW: len(rows.columns)}, [], RAW, (1, 1))
+            walk = _Walk({RAW: len(rows.columns)}, [], RAW, (len(rows.columns),))
     for position, layer in enumerate(network.layers):
         _step(walk, f"layers.{position}", layer)
+        walk.size = size_after(layer, walk.size)
     return Channels(tuple(walk.placed), dict(walk.widths), frozenset({RAW, walk.group}))
 
 
 def _step(walk: _Walk, name: str, layer: Layer) -> None:
     match layer:
-        case Conv():
-            _conv(walk, name, layer, walk.new_group(layer.channels))
+        case Conv() | Depthwise():
+            _convolution(walk, name, layer)
         case Residual():
             _residual(walk, name, layer)
         case Linear():
             walk.place(name, walk.new_group(layer.features), normalised=False)
         case Flatten():
-            walk.spread = walk.size[0] * walk.size[1]
-        case Pool():
-            walk.size = (1, 1)
-        case Dropout():
+            walk.spread = math.prod(walk.size[1:])
+        case MaxPool() | MeanPool() | Pool() | Dropout():
             pass
 
 
-def _conv(walk: _Walk, name: str, conv: Conv, writes: int) -> None:
-    walk.place(name, writes, normalised=True)
-    walk.size = (-(-walk.size[0] // conv.stride), -(-walk.size[1] // conv.stride))
+def _convolution(walk: _Walk, name: str, layer: Convolution, writes: int | None = None) -> None:
+    """`writes`: the group that it adds to, else a new one; a depthwise one's is what it reads."""
+    match layer:
+        case Conv():
+            group = walk.new_group(layer.channels) if writes is None else writes
+            walk.place(name, group, normalised=layer.norm)
+        case Depthwise():
+            walk.place(name, walk.group, normalised=True, each_alone=True)
 
 
 def _residual(walk: _Walk, name: str, block: Residual) -> None:
     """What the body and the shortcut end in is added: one group, the input's own for an identity."""
-    entered, size = walk.group, walk.size
+    entered = walk.group
     added = walk.new_group(block.shortcut[-1].channels) if block.shortcut else entered
-    for path, convs in (("shortcut", block.shortcut), ("body", block.body)):
-        walk.group, walk.size = entered, size
-        for position, conv in enumerate(convs):
-            last = position == len(convs) - 1
-            _conv(walk, f"{name}.{path}.{position}", conv, added if last else walk.new_group(conv.channels))
+    for path, layers in (("shortcut", block.shortcut), ("body", block.body)):
+        walk.group = entered
+        for position, layer in enumerate(layers):
+            last = position == len(layers) - 1
+            _convolution(walk, f"{name}.{path}.{position}", layer, added if last else None)
 
 
 def narrowed(network: Network, widths: Mapping[int, int]) -> Network:
@@ -130,14 +150,12 @@ def _narrow(name: str, layer: Layer, written: Mapping[str, int]) -> Layer:
         case Linear():
             return layer.model_copy(update={"features": written[name]})
         case Residual():
-            paths = {"body": layer.body, "shortcut": layer.shortcut}
+            paths: dict[str, tuple[Layer, ...]] = {"body": layer.body, "shortcut": layer.shortcut}
             return layer.model_copy(
-                update={path: tuple(_convs(f"{name}.{path}", paths[path], written)) for path in paths}
+                update={
+                    path: tuple(_narrow(f"{name}.{path}.{at}", one, written) for at, one in enumerate(layers))
+                    for path, layers in paths.items()
+                }
             )
-        case Pool() | Flatten() | Dropout():
+        case Depthwise() | MaxPool() | MeanPool() | Pool() | Flatten() | Dropout():
             return layer
-
-
-def _convs(name: str, convs: tuple[Conv, ...], written: Mapping[str, int]) -> Iterator[Conv]:
-    for at, conv in enumerate(convs):
-        yield conv.model_copy(update={"channels": written[f"{name}.{at}"]})

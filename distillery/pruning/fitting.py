@@ -8,9 +8,9 @@ from distillery.models.layers import Network
 from distillery.params.prune import ChannelParams, PatternParams, Pruning
 from distillery.pruning.channels import RAW, Channels, channels_of
 
-# No width depends on the rows, except that of what reads them
+# No width depends on the rows, except that of what reads them; large ones, so that every family takes them
 ANY_ROWS = (
-    Shape(height=8, width=8, channels=1),
+    Shape(height=256, width=256, channels=1),
     Table(columns=(Column(name="any", categories=None, missing=False),)),
 )
 ANY_CLASSES = 2
@@ -73,7 +73,8 @@ def _some_go(channels: Channels, method: ChannelParams) -> bool:
 
 def _no_pattern(channels: Channels, method: PatternParams) -> str | None:
     """A layer that reads the rows may have any number of inputs, so it is no reason to refuse."""
-    inputs = {p.name: channels.widths[p.reads] * p.spread for p in channels.layers if p.reads != RAW}
+    mixing = [p for p in channels.layers if p.reads != RAW and not p.each_alone]
+    inputs = {p.name: channels.widths[p.reads] * p.spread for p in mixing}
     if inputs and max(inputs.values()) <= method.keep:
         widest = max(inputs, key=lambda name: inputs[name])
         return (

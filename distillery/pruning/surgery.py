@@ -121,7 +121,7 @@ def _sliced(tensor: Tensor, layer: Placed, kept: Kept) -> Tensor:
     """A weight (outputs, inputs, ...), a bias or a batch norm's (outputs,), or its count of batches ()."""
     if tensor.ndim:
         tensor = tensor[kept[layer.writes]]
-    if tensor.ndim > 1 and len(kept[layer.reads]) * layer.spread < tensor.shape[1]:
+    if tensor.ndim > 1 and not layer.each_alone and len(kept[layer.reads]) * layer.spread < tensor.shape[1]:
         spread = torch.arange(layer.spread)
         tensor = tensor[:, (kept[layer.reads][:, None] * layer.spread + spread).flatten()]
     return tensor.clone()
