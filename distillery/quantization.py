@@ -28,18 +28,19 @@ from distillery.clipping import clipping_ranges
 from distillery.data.batches import TrainBatches
 from distillery.data.rows import Rows
 from distillery.equalization import equalize
-from distillery.fake_quantization import stop_observing
 from distillery.feeding import Feed
 from distillery.graph import compact
 from distillery.integers import RECTIFIERS, producers
+from distillery.learned_scales import learn_scales
 from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
-from distillery.params.quantize import DynamicParams, QatParams, StaticParams
+from distillery.params.quantize import DynamicParams, LearnedScales, QatParams, StaticParams
 from distillery.params.runtime import RuntimeParams
+from distillery.progressive_rounding import Rounding
 from distillery.pruning.masks import held_zeros
-from distillery.training import Epoch, train
+from distillery.training import Epoch, reproducible, train
 
 COMPUTE = ("Conv", "Gemm", "MatMul")
 STATIC_OPS = [*COMPUTE, "Relu", "Clip", "Add", "AveragePool", "MaxPool"]
@@ -155,14 +156,19 @@ def train_aware(
 ) -> Iterator[Epoch]:
     """Train a `with_fake_quantizers` model in place on the teacher's targets; pruned weights stay zero.
 
-    In fp32 whatever the precision asked for: bf16 is coarser than int8.
+    In fp32 whatever the precision asked for: bf16 is coarser than int8. The epoch that is kept is one with
+    everything rounded to eight bits.
     """
     batches = TrainBatches(rows, augment, qat.training.batch_size, runtime.seed, augment.views, targets)
     exact = runtime.model_copy(update={"precision": "fp32"})
     objective, held = soft_and_hard_labels(distill), held_zeros(quantized)
-    for epoch in train(quantized, batches, objective, qat.training, exact, after_step=held):
-        if epoch.done == qat.observe_epochs:
-            stop_observing(quantized)
+    if isinstance(qat.scales, LearnedScales):
+        learn_scales(quantized, qat.scales)
+    with reproducible(exact):
+        rounding = Rounding(quantized, rows, qat)
+    whole = qat.whole_from + 1
+    for epoch in train(quantized, batches, objective, qat.training, exact, after_step=held, keep_from=whole):
+        rounding.before(epoch.done)
         yield epoch
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from distillery.params.base import Block, Count, NonNegative
 from distillery.params.training import TrainingParams
@@ -38,17 +38,80 @@ class StaticParams(Block):
     fallback: FallbackParams | None
 
 
+class ObservedScales(Block):
+    """Scales follow what is seen: max|w| / 127 a channel, and the range of the activations."""
+
+    kind: Literal["observed"]
+
+
+class LearnedScales(Block):
+    """Scales are trained with the weights once observing ends (Esser et al. 2020; Bhalgat et al. 2020).
+
+    They start at what was observed: the whole `range`, or from the `mean` magnitude as in the paper.
+    """
+
+    kind: Literal["learned"]
+    start: Literal["range", "mean"]
+    weights: Literal["per_channel", "per_tensor"]
+
+
+Scales = Annotated[ObservedScales | LearnedScales, Field(discriminator="kind")]
+
+
+class LayersProgress(Block):
+    """Layers become rounded one after another over the first `epochs`, from the input or the worst first."""
+
+    kind: Literal["layers"]
+    epochs: Count
+    order: Literal["input", "sensitivity"]
+
+
+class BitsProgress(Block):
+    """All layers are rounded to ever fewer `bits` over the first `epochs`, and to eight from then on."""
+
+    kind: Literal["bits"]
+    epochs: Count
+    bits: Annotated[tuple[Annotated[int, Field(gt=8, le=16)], ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _bits_fall_and_have_their_epochs(self) -> BitsProgress:
+        if list(self.bits) != sorted(set(self.bits), reverse=True):
+            raise ValueError(f"bits must fall from step to step, as in [16, 12], not {list(self.bits)}")
+        if self.epochs < len(self.bits):
+            raise ValueError(f"epochs must be at least {len(self.bits)}, one for each of bits")
+        return self
+
+
+Progress = Annotated[LayersProgress | BitsProgress, Field(discriminator="kind")]
+
+
 class QatParams(Block):
-    """Quantization-aware training: activation ranges follow the data for `observe_epochs`, then stand."""
+    """Quantization-aware training: activation ranges follow the data for `observe_epochs`, then stand.
+
+    With `progress`, those are counted from when every layer is rounded to eight bits.
+    """
 
     place: ClassVar[str] = "quantize.qat"
+    scales: Scales
+    progress: Progress | None
     observe_epochs: Count
     training: TrainingParams
 
+    @property
+    def whole_from(self) -> int:
+        """The epoch, from 0, from which on everything is rounded to eight bits."""
+        return self.progress.epochs if self.progress is not None else 0
+
+    @property
+    def observed(self) -> int:
+        """After how many epochs observing ends."""
+        return self.whole_from + self.observe_epochs
+
     @model_validator(mode="after")
     def _ranges_stand_at_the_end(self) -> QatParams:
-        if self.observe_epochs >= self.training.epochs:
-            raise ValueError("quantize.qat.observe_epochs must be below quantize.qat.training.epochs")
+        if self.observed >= self.training.epochs:
+            more = " + quantize.qat.progress.epochs" if self.progress is not None else ""
+            raise ValueError(f"quantize.qat.observe_epochs{more} must be below quantize.qat.training.epochs")
         return self
 
 

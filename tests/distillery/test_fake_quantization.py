@@ -13,18 +13,16 @@ from onnx.reference import ReferenceEvaluator
 
 from distillery.data.form import Shape
 from distillery.export import export
-from distillery.fake_quantization import (
+from distillery.fake_quantization import round_biases, stop_observing, with_fake_quantizers
+from distillery.inference import open_session, run_feeds, run_rows
+from distillery.models.layers import Flatten, Linear, Network
+from distillery.models.network import Classifier, ConvBlock
+from distillery.quantizers import (
     FOLLOW,
     ActivationQuantizer,
     WeightQuantizer,
     fake_quantize,
-    round_biases,
-    stop_observing,
-    with_fake_quantizers,
 )
-from distillery.inference import open_session, run_feeds, run_rows
-from distillery.models.layers import Flatten, Linear, Network
-from distillery.models.network import Classifier, ConvBlock
 
 
 def round_trip(kind, axis=None):
