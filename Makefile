@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-all check format setup clean
+.PHONY: run test test-all check format reference docs setup clean
 
 run: setup
 	@$(BIN)/distillery run
@@ -23,6 +23,14 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+reference: setup
+	$(BIN)/distillery params --markdown > docs/params.md
+	$(BIN)/distillery params --schema > docs/params.schema.json
+
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
 
 setup: $(INSTALLED)
 

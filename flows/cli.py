@@ -10,6 +10,7 @@ import typer
 
 from flows import (
     export_commands,
+    params_commands,
     promotion_commands,
     report_commands,
     schedule_commands,
@@ -167,6 +168,7 @@ def doctor(
         print_findings(findings)
 
 
+app.command()(params_commands.params)
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
 app.command()(report_commands.report)
