@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
+from flows.completion import complete_parameter
 from flows.options import AsJson, Project, print_json, told
 
 Path = Annotated[
-    str, typer.Argument(metavar="[PATH]", help="A block or a parameter, such as distill; default: all.")
+    str,
+    typer.Argument(
+        metavar="[PATH]",
+        help="A block or a parameter, such as distill; default: all.",
+        autocompletion=complete_parameter,
+    ),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print docs/params.md.")]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON schema, by which editors complete.")]
