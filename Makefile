@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: run test test-all check format setup clean
+.PHONY: run test test-all check format reference docs setup clean
 
 run: setup
 	@$(BIN)/distillery run
@@ -24,6 +24,14 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+reference: setup
+	$(BIN)/distillery params --markdown > docs/params.md
+	$(BIN)/distillery params --schema > docs/params.schema.json
+
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
 
 setup: $(INSTALLED)
 

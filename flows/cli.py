@@ -10,6 +10,7 @@ import typer
 
 from flows import (
     export_commands,
+    params_commands,
     promotion_commands,
     report_commands,
     schedule_commands,
@@ -18,13 +19,17 @@ from flows import (
 from flows.data_commands import data
 from flows.options import (
     AsJson,
+    LogJson,
     NoWait,
     ParamsFile,
     Project,
+    Quiet,
     Refresh,
     Settings,
+    Verbose,
     print_json,
     request_of,
+    teller_of,
     told,
 )
 
@@ -60,17 +65,20 @@ def run(
     settings: Settings = None,
     refresh: Refresh = None,
     no_wait: NoWait = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_json: LogJson = False,
     as_json: AsJson = False,
 ) -> None:
     """Teacher, student, int8, measured, chosen, registered. What was done before is not done again.
 
     Exit 3: no variant keeps the budget. Exit 5: another run holds the project (--no-wait).
     """
+    teller = teller_of(quiet, verbose, log_json, as_json)
     from flows.once import compress_once
-    from flows.terminal import Terminal
 
     request = request_of(project, params, settings)
-    outcome = compress_once(request, tuple(refresh or ()), not no_wait, Terminal(quiet=as_json))
+    outcome = compress_once(request, tuple(refresh or ()), not no_wait, teller)
     if as_json:
         print_json(outcome.to_json())
     else:
@@ -167,6 +175,7 @@ def doctor(
         print_findings(findings)
 
 
+app.command()(params_commands.params)
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
 app.command()(report_commands.report)

@@ -17,10 +17,10 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
 
-from flows.options import request_of
+from flows.options import request_of, teller_of
 from flows.outcome import Outcome
 from flows.project import Request
-from flows.terminal import Terminal
+from flows.telling import Teller
 from tasks.run_page import ProgressBar, show_report, show_table
 from tasks.work import Progress
 
@@ -41,7 +41,7 @@ def compress(project: str = ".", settings: list[str] = []) -> State:  # noqa: B0
     from flows.once import compress_once
 
     request = _request(project, settings)
-    outcome = compress_once(request, (), wait=True, terminal=Page())
+    outcome = compress_once(request, (), wait=True, teller=Page(teller_of()))
     _show_variants(request, outcome)
     return Completed(message=outcome.reason, name="Chosen" if outcome.chosen else "Refused")
 
@@ -62,7 +62,7 @@ def retrain(
     from flows.retrain import retrain as run
 
     request = _request(project, settings)
-    update = run(request, force=force, wait=True, terminal=Page())
+    update = run(request, force=force, wait=True, teller=Page(teller_of()))
     if update.outcome is not None:
         _show_variants(request, update.outcome)
     _show_gates(request, update.verdict)
@@ -79,7 +79,7 @@ def reproduce(version: str = "champion", project: str = ".") -> State:
     """
     from flows.reproduce import reproduce as run
 
-    done = run(_request(project, []), version, None, Terminal().say)
+    done = run(_request(project, []), version, None, teller_of().say)
     return Completed(message="; ".join(done.judgement.reasons), name=done.judgement.verdict.capitalize())
 
 
@@ -102,12 +102,12 @@ def promote(
     from tasks.promoting import promote as run
 
     request = _request(project, settings)
-    done = run(request.project, request.params, Asked(version, reason), Terminal().say)
+    done = run(request.project, request.params, Asked(version, reason), teller_of().say)
     _show_gates(request, done.verdict.to_json() if done.verdict else None)
     if done.waits:
         approval = pause_flow_run(wait_for_input=Approval, timeout=APPROVAL_SECONDS)
         asked = Asked(done.version, approval.reason or reason, approve=True)
-        done = run(request.project, request.params, asked, Terminal().say)  # judged anew
+        done = run(request.project, request.params, asked, teller_of().say)  # judged anew
     failing = ", ".join(done.verdict.failing) if done.verdict else ""
     said = f"version {done.version}: {failing or 'every gate passed it'}"
     return Completed(message=said, name="Promoted" if done.link else "Refused")
@@ -119,17 +119,21 @@ class Approval(RunInput):  # type: ignore[misc] # Prefect's types are skipped
     reason: str = ""
 
 
-class Page(Terminal):
-    """A terminal whose long steps show their progress on their pages too."""
+class Page:
+    """Tells another teller, and shows the progress of long steps on their pages too."""
+
+    def __init__(self, teller: Teller) -> None:
+        self.say, self.finished, self.close = teller.say, teller.finished, teller.close
+        self._teller = teller
 
     def started(self, label: str) -> None:
         """A step begins to run."""
-        super().started(label)
+        self._teller.started(label)
         self._progress = ProgressBar(label)
 
     def progressed(self, progress: Progress) -> None:
         """The running step's stream came forward."""
-        super().progressed(progress)
+        self._teller.progressed(progress)
         self._progress.advance(progress)
 
 

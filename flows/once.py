@@ -15,7 +15,7 @@ from flows.compress import Compressed, compress
 from flows.outcome import Outcome, read_outcome
 from flows.project import Request
 from flows.reports import publish
-from flows.terminal import Terminal
+from flows.telling import Teller
 from tasks.caching import Records
 from tasks.data_folder import ensure_data
 from tasks.leftovers import remove_leftovers
@@ -36,20 +36,20 @@ def plan_once(request: Request, refresh: Refresh) -> list[dict[str, Any]]:
     return [step.to_json() for step in plan.steps]
 
 
-def compress_once(request: Request, refresh: Refresh, wait: bool, terminal: Terminal) -> Outcome:
+def compress_once(request: Request, refresh: Refresh, wait: bool, teller: Teller) -> Outcome:
     """Run what is missing; where nothing is, answer from the records without starting anything."""
     started = time.monotonic()
-    with project_lock(request.project, wait, terminal.say):
-        _make_ready(request, terminal.say)
+    with project_lock(request.project, wait, teller.say):
+        _make_ready(request, teller.say)
         records = Records(request.project)
         plan, made = planned(request, records, refresh)
         if plan.all_hits and _models_kept(request, made):
             steps = [_cached(step) for step in plan.steps]
         else:
             again = ("register_model",) if plan.all_hits else ()  # which keeps the models
-            made, steps = _run(request, (*refresh, *again), terminal)
+            made, steps = _run(request, (*refresh, *again), teller)
             for pointer in uncommitted_pointers(request.project):
-                terminal.say(f"{pointer} changed: commit it to keep which bytes these were")
+                teller.say(f"{pointer} changed: commit it to keep which bytes these were")
         publish(request.project, made)
         return read_outcome(request.project, made, steps, time.monotonic() - started)
 
@@ -102,7 +102,7 @@ def _models_kept(request: Request, made: Compressed) -> bool:
     return not own or chosen is None or models_kept(request.project, digests)
 
 
-def _run(request: Request, refresh: Refresh, terminal: Terminal) -> tuple[Compressed, list[dict[str, Any]]]:
+def _run(request: Request, refresh: Refresh, teller: Teller) -> tuple[Compressed, list[dict[str, Any]]]:
     """Prefect is imported here, while its server starts."""
     from tasks.bundle import running_source
     from tasks.server import prefect_server
@@ -113,10 +113,10 @@ def _run(request: Request, refresh: Refresh, terminal: Terminal) -> tuple[Compre
         from tasks.running import Run, run_flow
 
         server.wait_until_healthy()
-        run = Run(records, terminal, refresh)
+        run = Run(records, teller, refresh)
         try:
             with redirect_stdout(sys.stderr):  # a library that prints must not spoil --json
                 made = run_flow("compress", lambda: compress(request.params), run, records)
         finally:
-            terminal.close()
+            teller.close()
     return made, [done.to_json() for done in run.steps]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -18,9 +19,12 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 import typer
 
 from distillery.errors import INTERRUPTED, DiskError, DistilleryError
+from flows.completion import complete_setting, complete_step
+from flows.logs import VARIABLE, Log, chosen_log, write_line
 
 if TYPE_CHECKING:
     from flows.project import Request
+    from flows.telling import Teller
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EEXIST)
 
@@ -32,10 +36,22 @@ ParamsFile = Annotated[
     Path | None, typer.Option("--params", metavar="FILE", help="A YAML file over params.yaml.")
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="a.b=c", help="One parameter over both; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="a.b=c",
+        help="One parameter over both; repeatable.",
+        autocompletion=complete_setting,
+    ),
 ]
 Refresh = Annotated[
-    list[str] | None, typer.Option("--refresh", metavar="STEP", help="Do this step anew; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--refresh",
+        metavar="STEP",
+        help="Do this step anew; repeatable.",
+        autocompletion=complete_step,
+    ),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on standard output, and nothing else there.")
@@ -43,7 +59,13 @@ AsJson = Annotated[
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Exit 5 instead of waiting for another run of this project.")
 ]
-
+Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on standard error but failures.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="A line for each epoch too, with rate and remaining time.")
+]
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="Standard error as JSON lines: message, started, progress, ...")
+]
 
 Arguments = ParamSpec("Arguments")
 
@@ -53,18 +75,23 @@ def told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
     @wraps(command)
     def telling(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        lines = bool(kwargs.get("log_json")) or os.environ.get(VARIABLE) == Log.JSON
         try:
             command(*args, **kwargs)
         except DistilleryError as error:
-            _fail(str(error), error.exit_code)
+            _fail(error, lines)
         except KeyboardInterrupt:
-            _fail("interrupted: run it again to go on; finished steps are kept", INTERRUPTED)
+            _fail(_Interrupted("interrupted: run it again to go on; finished steps are kept"), lines)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
-            _fail(_told_disk(error) or _told_fault(error), DiskError.exit_code)
+            _fail(DiskError(_told_disk(error) or _told_fault(error)), lines)
 
     return telling
+
+
+class _Interrupted(DistilleryError):
+    exit_code = INTERRUPTED
 
 
 def _told_disk(error: Exception) -> str | None:
@@ -85,9 +112,23 @@ def _told_fault(error: Exception) -> str:
     )
 
 
-def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"distillery: {message}\n")
-    sys.exit(code)
+def _fail(error: DistilleryError, lines: bool) -> None:
+    if lines:
+        told = {"message": error.message, "faults": list(error.faults), "exit_code": error.exit_code}
+        write_line("failed", **told)
+    else:
+        sys.stderr.write(f"distillery: {error}\n")
+    sys.exit(error.exit_code)
+
+
+def teller_of(
+    quiet: bool = False, verbose: bool = False, log_json: bool = False, as_json: bool = False
+) -> Teller:
+    """Whom a command tells while it works; UserMistake where options contradict. Beside --json no steps."""
+    log = chosen_log(quiet=quiet, verbose=verbose, as_lines=log_json)
+    from flows.terminal import teller
+
+    return teller(log, steps=not as_json)
 
 
 def request_of(project: Path | None, params: Path | None, settings: Sequence[str] | None) -> Request:

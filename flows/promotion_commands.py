@@ -8,7 +8,7 @@ import typer
 
 from distillery.errors import DistilleryError, Refused
 from distillery.verdict import Outcome, Verdict
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, told
+from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, teller_of, told
 
 COMMIT = "champion.json changed: commit it to anchor the history outside the registry"
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history for ever.")]
@@ -51,12 +51,11 @@ def promote(
     Exit 3: refused or undecided. Exit 5: the champion changed meanwhile, judge anew. Nothing moved then.
     """
     request = request_of(project, params, settings)
-    from flows.terminal import Terminal
     from tasks.promoting import Asked
     from tasks.promoting import promote as promote_version
 
     asked = Asked(version, reason, dry_run, force, approve)
-    say = Terminal().say
+    say = teller_of().say
     done = promote_version(request.project, request.params, asked, say)
     if as_json:
         print_json(done.to_json())
@@ -118,10 +117,9 @@ def rollback(
     Exit 3: its file is not what was registered. Exit 5: the champion changed meanwhile. Nothing moved then.
     """
     request = request_of(project, params, settings)
-    from flows.terminal import Terminal
     from tasks.rolling_back import roll_back
 
-    say = Terminal().say
+    say = teller_of().say
     done = roll_back(request.project, request.params.registry, to, reason, say)
     say(COMMIT)
     if as_json:

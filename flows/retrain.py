@@ -15,7 +15,7 @@ from flows.data import Asked as AskedData
 from flows.once import compress_once
 from flows.outcome import Outcome
 from flows.project import Request
-from flows.terminal import Terminal
+from flows.telling import Teller
 from tasks.data_versions import read_schema
 from tasks.locking import RETRAIN, project_lock
 from tasks.notifying import Outbox, find_webhook
@@ -56,13 +56,13 @@ class Update:
         }
 
 
-def retrain(request: Request, *, force: bool, wait: bool, terminal: Terminal) -> Update:
+def retrain(request: Request, *, force: bool, wait: bool, teller: Teller) -> Update:
     """One update, told to the webhook whatever becomes of it. Busy where another runs and `wait` is false."""
-    outbox = Outbox(request.project, find_webhook(request.params.retrain.webhook, terminal.say), terminal.say)
+    outbox = Outbox(request.project, find_webhook(request.params.retrain.webhook, teller.say), teller.say)
     model = request.params.registry.name
-    with project_lock(request.project, wait, terminal.say, RETRAIN):
+    with project_lock(request.project, wait, teller.say, RETRAIN):
         try:
-            update = _update(request, force, terminal)
+            update = _update(request, force, teller)
         except (DistilleryError, KeyboardInterrupt) as error:
             outbox.send(Event.FAILED, model, str(error) or "interrupted", {})
             raise
@@ -70,31 +70,31 @@ def retrain(request: Request, *, force: bool, wait: bool, terminal: Terminal) ->
     return update
 
 
-def _update(request: Request, force: bool, terminal: Terminal) -> Update:
-    watched = _look(request, terminal)
+def _update(request: Request, force: bool, teller: Teller) -> Update:
+    watched = _look(request, teller)
     if watched:  # what a source named is the project's own data set from now on
         data = request.params.data.model_copy(update=IMPORTED)
         request = replace(request, params=request.params.model_copy(update={"data": data}), own_data=True)
     project, params = request.project, request.params
-    champion = find_champion(project, params, terminal.say)
+    champion = find_champion(project, params, teller.say)
     triggers = _triggers(request, champion, watched, force)
     if not triggers:
         said = "nothing to do: same data, params, code and champion as when they were judged last"
         return Update(Event.SKIPPED, said, champion=champion.version.number if champion else None)
     for trigger in triggers:
-        terminal.say(f"because {trigger.said}")
-    remember = what_it_knows(project, params, champion, terminal.say)
-    begin = _begin(request, champion, terminal)
+        teller.say(f"because {trigger.said}")
+    remember = what_it_knows(project, params, champion, teller.say)
+    begin = _begin(request, champion, teller)
     retrained = params.retrain.model_copy(update={"remember": remember, "begin": begin})
     asked = replace(request, params=params.model_copy(update={"retrain": retrained}))
-    outcome = compress_once(asked, (), wait=True, terminal=terminal)
-    judged = _judged(request, champion, outcome, triggers, terminal)
+    outcome = compress_once(asked, (), wait=True, teller=teller)
+    judged = _judged(request, champion, outcome, triggers, teller)
     update = replace(judged, triggers=tuple(triggers), outcome=outcome)
-    save_state(project, present_state(project, params, find_champion(project, params, terminal.say)))
+    save_state(project, present_state(project, params, find_champion(project, params, teller.say)))
     return update
 
 
-def _look(request: Request, terminal: Terminal) -> list[Trigger]:
+def _look(request: Request, teller: Teller) -> list[Trigger]:
     """Make a data version of what is new at the watched place."""
     place = request.params.retrain.watch
     if place is None:
@@ -104,7 +104,7 @@ def _look(request: Request, terminal: Terminal) -> list[Trigger]:
     with Watch(request.project, place).arrived(versions) as arrived:
         if arrived is None:
             return []
-        status = add_data(request, AskedData(arrived.folder), terminal.say)
+        status = add_data(request, AskedData(arrived.folder), teller.say)
     said = f"{len(arrived.files)} new file(s) in {place} are version {status['version']} of the data"
     return [Trigger(Kind.WATCHED, said)]
 
@@ -121,17 +121,17 @@ def _triggers(
     return [*watched, *changes, *shifted, *forced]
 
 
-def _begin(request: Request, champion: Champion | None, terminal: Terminal) -> BeginParams:
+def _begin(request: Request, champion: Champion | None, teller: Teller) -> BeginParams:
     """Torch is imported only where a network is looked at."""
     if request.params.retrain.start == "fresh":
         return request.params.retrain.begin
     from tasks.warm_start import where_to_begin
 
-    return where_to_begin(request.project, request.params, champion, terminal.say)
+    return where_to_begin(request.project, request.params, champion, teller.say)
 
 
 def _judged(
-    request: Request, champion: Champion | None, outcome: Outcome, triggers: list[Trigger], terminal: Terminal
+    request: Request, champion: Champion | None, outcome: Outcome, triggers: list[Trigger], teller: Teller
 ) -> Update:
     """What became of the variant that was chosen."""
     before = champion.version.number if champion else None
@@ -144,7 +144,7 @@ def _judged(
         said = f"version {version}, the champion, is what comes out again"
         return Update(Event.SKIPPED, said, (), version, version)
     asked = Asked(version, "; ".join(trigger.said for trigger in triggers))
-    return _told(promote(request.project, request.params, asked, terminal.say), before)
+    return _told(promote(request.project, request.params, asked, teller.say), before)
 
 
 def _told(done: Promotion, before: str) -> Update:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from flows.options import AsJson, NoWait, ParamsFile, Project, Settings, print_json, request_of, told
+from flows.logs import VARIABLE, chosen_log
+from flows.options import (
+    AsJson,
+    LogJson,
+    NoWait,
+    ParamsFile,
+    Project,
+    Quiet,
+    Settings,
+    Verbose,
+    print_json,
+    request_of,
+    teller_of,
+    told,
+)
 
 Force = Annotated[bool, typer.Option("--force", help="Retrain although nothing changed.")]
 Cron = Annotated[
@@ -30,17 +45,20 @@ def retrain(
     params: ParamsFile = None,
     settings: Settings = None,
     no_wait: NoWait = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_json: LogJson = False,
     as_json: AsJson = False,
 ) -> None:
     """Look for new data or changes, train with what the champion knows, judge, and promote or keep.
 
     Nothing new: it says so and stops. Exit 3: the gates refused, or could not decide; the champion stays.
     """
+    teller = teller_of(quiet, verbose, log_json, as_json)
     request = request_of(project, params, settings)
     from flows import retrain as flow
-    from flows.terminal import Terminal
 
-    update = flow.retrain(request, force=force, wait=not no_wait, terminal=Terminal(quiet=as_json))
+    update = flow.retrain(request, force=force, wait=not no_wait, teller=teller)
     if as_json:
         print_json(update.to_json())
     else:
@@ -57,16 +75,19 @@ def serve(
     interval: Interval = None,
     port: Port = 0,
     project: Project = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_json: LogJson = False,
 ) -> None:
     """Keep retraining until Ctrl-C: on the server that PREFECT_API_URL names, else on one of its own."""
     if cron is not None and interval is not None:
         raise typer.BadParameter("name --cron or --interval, not both")
     every = _time(interval)
+    os.environ[VARIABLE] = chosen_log(quiet=quiet, verbose=verbose, as_lines=log_json)  # its runs read it
     request = request_of(project, None, None)
     from flows.serving import serve as flow
-    from flows.terminal import Terminal
 
-    flow(request, cron, every, port, Terminal().say)
+    flow(request, cron, every, port, teller_of().say)
 
 
 def _time(text: str | None) -> timedelta | None:

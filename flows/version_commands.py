@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from distillery.errors import RebuiltDifferently
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, told
+from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, teller_of, told
 
 Version = Annotated[str, typer.Argument(metavar="VERSION|ALIAS", help="Of the registered model.")]
 To = Annotated[
@@ -34,9 +34,8 @@ def reproduce(
     """
     request = request_of(project, params, settings)
     from flows import reproduce as flow
-    from flows.terminal import Terminal
 
-    done = flow.reproduce(request, version, to, Terminal().say)
+    done = flow.reproduce(request, version, to, teller_of().say)
     if as_json:
         print_json(done.to_json())
     else:

@@ -14,7 +14,7 @@ class BudgetParams(Block):
 
     place: ClassVar[str] = "budget"
     max_accuracy_drop: NonNegative  # points (0.01 of accuracy) below the teacher
-    max_bytes: Count
+    max_bytes: Count  # of the ONNX file
     max_p50_ms: Positive  # batch 1, one thread
 
 
@@ -22,7 +22,7 @@ class RegistryParams(Block):
     """Block `registry`: the registered model's name; `uri` null means SQLite inside the project."""
 
     place: ClassVar[str] = "registry"
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]  # of the registered model
     uri: str | None
 
     @field_validator("uri")

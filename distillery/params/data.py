@@ -20,7 +20,9 @@ class DataParams(Block):
     validation: SplitShare
     test: SplitShare
     calibration: Count
-    split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    split_seed: Annotated[
+        int, Field(ge=0, lt=2**32)
+    ]  # of the drawing of splits; rows that have a split keep it
     replay: Share  # of the train rows of earlier versions: the others are left out
 
     @model_validator(mode="after")

@@ -61,16 +61,16 @@ class Annealed(Block):
     """Both move linearly, epoch by epoch, and end at these values (Jafari et al. 2021)."""
 
     kind: Literal["annealed"]
-    temperature: Positive
-    alpha: Share
+    temperature: Positive  # divides the logits of both; above 1 softens
+    alpha: Share  # weight of the teacher's soft labels at the end
 
 
 class ByAgreement(Block):
     """Both follow the student: they come to these values as it comes to agree with the teacher."""
 
     kind: Literal["by_agreement"]
-    temperature: Positive
-    alpha: Share
+    temperature: Positive  # divides the logits of both; above 1 softens
+    alpha: Share  # weight of the teacher's soft labels at full agreement
 
 
 Pace = Annotated[Constant | Rising | Annealed | ByAgreement, Field(discriminator="kind")]
@@ -83,10 +83,10 @@ class _Term(Block):
     The weight rises linearly to its value over `warm_up` epochs.
     """
 
-    weight: Positive
+    weight: Positive  # factor of this loss
     warm_up: Epochs
-    student: str
-    teacher: str
+    student: str  # the point that is compared: `logits`, or a layer
+    teacher: str  # the point that it is compared with
 
 
 class Distances(_Term):
@@ -120,7 +120,7 @@ class DistillParams(Block):
     """Block `distill`: `alpha` weighs the teacher against the labels, `temperature` softens both logits."""
 
     place: ClassVar[str] = "distill"
-    temperature: Positive
+    temperature: Positive  # divides the logits of both; above 1 softens
     alpha: Share
     soft: Soft
     pace: Pace

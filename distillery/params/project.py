@@ -164,7 +164,7 @@ def _fault(error: Any, tree: Tree) -> str:
             tag = error["ctx"]["discriminator"].strip("'")
             return f"{path}.{tag}: is missing; every number stands in params.yaml"
         case "extra_forbidden":
-            return f"{path}: is unknown{_suggestion(error['loc'])}"
+            return f"{path}: is unknown{_suggestion(error['loc'], tree)}"
         case "value_error":
             return f"{path or 'params'}: {error['ctx']['error']}"
         case _:
@@ -195,7 +195,10 @@ def _item(tree: Any, part: str | int) -> Any:
             return None
 
 
-def _suggestion(location: Sequence[str | int]) -> str:
+def _suggestion(location: Sequence[str | int], tree: Tree) -> str:
+    elsewhere = [path for path in flatten(tree) if path.endswith(f".{location[0]}")]
+    if len(location) == 1 and elsewhere:
+        return f"; did you mean {' or '.join(elsewhere)}?"
     block: Any = Params
     for part in location[:-1]:
         block = _below(block, part)

@@ -14,7 +14,7 @@ Points = Annotated[float, Field(gt=0, le=100)]  # 0.01 of a share
 class Gate(Block):
     """What each gate has: whether being undecided stops a promotion or only warns. Being refused stops it."""
 
-    undecided: Literal["block", "warn"]
+    undecided: Literal["block", "warn"]  # block: it stops a promotion; warn: it is only told
 
 
 class RowsGate(Gate):
@@ -34,7 +34,7 @@ class MacroF1Gate(RowsGate):
     """The same of macro F1, in which a small class counts as much as a large one."""
 
     place: ClassVar[str] = "promotion.macro_f1"
-    margin: Points
+    margin: Points  # points that macro F1 may lose
 
 
 class GroupsGate(RowsGate):
@@ -77,15 +77,15 @@ class FootprintGate(Gate):
     max_bytes: Count | None
     max_bytes_ratio: Positive | None
     max_peak_ratio: Positive | None
-    min_integer_share: Share | None
+    min_integer_share: Share | None  # of the multiply-accumulates
 
 
 class LatencyGate(Gate):
     """Bounds on challenger / champion of paired times; null: none. Below `min_rounds` it may only refuse."""
 
     place: ClassVar[str] = "promotion.latency"
-    max_p50_ratio: Positive | None
-    max_p95_ratio: Positive | None
+    max_p50_ratio: Positive | None  # challenger / champion, of the median
+    max_p95_ratio: Positive | None  # challenger / champion, of the 95th percentile
     min_rounds: Count
 
 

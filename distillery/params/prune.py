@@ -17,12 +17,12 @@ class PenaltyParams(Block):
     """A term of the loss that draws weights to zero: each one (`l1`), or a channel's together (`group`)."""
 
     kind: Literal["l1", "group"]
-    weight: Positive
+    weight: Positive  # factor of the sum
 
 
 class _PruneParams(Block):
     place: ClassVar[str] = "prune"
-    penalty: PenaltyParams | None
+    penalty: PenaltyParams | None  # added to the loss; null: nothing
     training: TrainingParams  # on the teacher's targets
 
 
@@ -34,7 +34,7 @@ class MagnitudeParams(_PruneParams):
 
     kind: Literal["magnitude"]
     share: SomeShare
-    scope: Scope
+    scope: Scope  # whether each layer gives its share, or all together
     ramp_epochs: Count
     every: Count
 
@@ -54,7 +54,7 @@ class RegrowParams(_PruneParams):
 
     kind: Literal["regrow"]
     share: SomeShare
-    scope: Scope
+    scope: Scope  # whether each layer gives its share, or all together
     every: Count
     drop: SomeShare
     until: Annotated[float, Field(gt=0, le=1)]
@@ -83,8 +83,8 @@ class ChannelParams(_PruneParams):
     """
 
     kind: Literal["channels"]
-    importance: Literal["l1", "group", "scale"]
-    scope: Scope
+    importance: Literal["l1", "group", "scale"]  # what says which channel goes first
+    scope: Scope  # whether each layer gives its share, or all together
     share: SomeShare
     rounds: Count
     multiple: Count

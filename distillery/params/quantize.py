@@ -20,7 +20,7 @@ class DynamicParams(Block):
 class FallbackParams(Block):
     """Layers stay float, the worst first, until validation accuracy is within so many points of float."""
 
-    max_accuracy_drop: NonNegative
+    max_accuracy_drop: NonNegative  # points of validation accuracy below the float student's
 
 
 class StaticParams(Block):

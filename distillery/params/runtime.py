@@ -13,7 +13,7 @@ class RuntimeParams(Block):
     """Block `runtime`. `auto` is resolved for this machine before any step sees it."""
 
     place: ClassVar[str] = "runtime"
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]  # of weights, order of rows, dropout and every drawing
     threads: Annotated[int, Field(ge=1, le=256)]
     precision: Literal["auto", "fp32", "bf16"]
-    device: Literal["auto", "cpu", "cuda"]
+    device: Literal["auto", "cpu", "cuda"]  # what trains; files are measured on the CPU

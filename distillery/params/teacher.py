@@ -16,7 +16,7 @@ FilePath = Annotated[str, Field(min_length=1)]
 class TeacherTraining(TrainingParams):
     """`teacher.training`: on true labels alone, which may be smoothed (Szegedy et al. 2015, section 7)."""
 
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]  # share of a label spread over all classes
 
 
 class TrainedTeacher(Block):
@@ -34,15 +34,15 @@ class WeightsTeacher(Block):
     place: ClassVar[str] = "teacher"
     kind: Literal["weights"]
     file: FilePath
-    model: Family
+    model: Family  # the network whose weights they are
 
 
 class Pixels(Block):
     """How bytes become a file's floats: (byte / divide_by - mean) / std: one value, or one a channel."""
 
-    divide_by: Positive
-    mean: Annotated[tuple[float, ...], Field(min_length=1)]
-    std: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    divide_by: Positive  # 255 makes bytes shares
+    mean: Annotated[tuple[float, ...], Field(min_length=1)]  # taken off after that
+    std: Annotated[tuple[Positive, ...], Field(min_length=1)]  # divides what is left
 
 
 class OnnxTeacher(Block):
@@ -54,7 +54,7 @@ class OnnxTeacher(Block):
     place: ClassVar[str] = "teacher"
     kind: Literal["onnx"]
     file: FilePath
-    gives: Literal["logits", "probabilities"]
+    gives: Literal["logits", "probabilities"]  # what the file's output is
     pixels: Pixels | None
     output: str | None
 

@@ -23,7 +23,7 @@ class Weighted(Block):
 
     place: ClassVar[str] = "teachers.combine"
     kind: Literal["weighted"]
-    weights: tuple[Positive, ...]
+    weights: tuple[Positive, ...]  # one a teacher; only their ratios count
 
 
 class Confidence(Block):

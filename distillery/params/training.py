@@ -14,12 +14,12 @@ class TrainingParams(Block):
     so does a validation accuracy of `target` (null: never).
     """
 
-    epochs: Count
-    batch_size: Annotated[int, Field(ge=4)]
-    optimizer: Literal["sgd", "adam", "adamw"]
-    learning_rate: Positive
+    epochs: Count  # at the most; the best by validation accuracy is kept
+    batch_size: Annotated[int, Field(ge=4)]  # rows a step
+    optimizer: Literal["sgd", "adam", "adamw"]  # adamw: weight decay apart from the gradient
+    learning_rate: Positive  # the highest, from which the schedule goes down
     momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd only
-    weight_decay: NonNegative
-    schedule: Literal["constant", "linear", "exponential", "cosine", "one_cycle"]
+    weight_decay: NonNegative  # of kernels and matrices
+    schedule: Literal["constant", "linear", "exponential", "cosine", "one_cycle"]  # of the learning rate
     patience: Count | None
     target: Share | None

@@ -41,3 +41,35 @@ def test_doctor_json_is_one_value(run, tmp_path):
     findings = json.loads(done.stdout)
     assert findings["prefect_server"] == "embedded"
     assert findings["leftovers"] == []
+
+
+@pytest.mark.parametrize("command", ["run", "retrain", "serve"])
+def test_what_is_told_meanwhile_can_be_chosen(run, command):
+    told = run(command, "--help").stdout
+    assert all(option in told for option in ("--quiet", "--verbose", "--log-json"))
+    done = run(command, "--quiet", "--verbose", "--project", str(ROOT))
+    assert done.exit_code == 2
+    assert "name one of --quiet, --verbose and --log-json" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [(["rnu"], "run"), (["data", "imprt"], "import"), (["run", "--refesh", "x"], "--refresh")],
+)
+def test_a_mistyped_command_or_option_is_answered_with_what_is_near(run, words, near):
+    done = run(*words)
+    assert done.exit_code == 2
+    assert near in done.stderr.partition("Error")[2]
+
+
+def test_help_imports_nothing_heavy():
+    import subprocess
+    import sys
+
+    asked = "import sys; from flows.cli import app; app(['--help'], standalone_mode=False)"
+    shown = (
+        "print([name for name in ('rich', 'yaml', 'pydantic', 'torch', 'prefect') if name in sys.modules])"
+    )
+    code = f"{asked}; {shown}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

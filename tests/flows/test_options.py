@@ -1,6 +1,7 @@
 """How failures are told."""
 
 import errno
+import json
 
 import pytest
 
@@ -30,3 +31,21 @@ def test_failures_are_told_in_words_with_their_exit_code(capsys, error, code, sa
     assert said in captured.err
     assert captured.out == ""
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "faults"),
+    [(DataError("rows are broken", ["row 3"]), 2, ["row 3"]), (KeyboardInterrupt(), 130, [])],
+)
+def test_with_log_json_a_failure_is_a_json_object_too(capsys, error, code, faults):
+    def command(log_json):
+        raise error
+
+    with pytest.raises(SystemExit) as exit_:
+        told(command)(log_json=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert exit_.value.code == said["exit_code"] == code
+    assert said["event"] == "failed"
+    assert said["faults"] == faults
+    assert "\n" not in said["message"]
