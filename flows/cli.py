@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows import (
     export_commands,
+    predict_commands,
     promotion_commands,
     report_commands,
     schedule_commands,
@@ -122,33 +121,6 @@ def models(
 
 @app.command()
 @told
-def predict(
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV, Parquet, NPZ, NPY, an image, or a folder of images.")
-    ],
-    model: Annotated[
-        str, typer.Option("--model", help="An alias or a version of the registered model.")
-    ] = "champion",
-    project: Project = None,
-    params: ParamsFile = None,
-    settings: Settings = None,
-    as_json: AsJson = False,
-) -> None:
-    """Class and probability of every row of a file."""
-    request = request_of(project, params, settings)
-    from flows.models import predict_with
-
-    predictions = predict_with(request, model, source, partial(typer.echo, err=True))
-    if as_json:
-        print_json([vars(prediction) for prediction in predictions])
-    else:
-        typer.echo("row,class,probability")
-        for prediction in predictions:
-            typer.echo(f"{prediction.row},{prediction.label},{prediction.probability:.6f}")
-
-
-@app.command()
-@told
 def doctor(
     project: Project = None,
     fix: Annotated[bool, typer.Option("--fix", help="Remove what killed runs left.")] = False,
@@ -170,6 +142,7 @@ def doctor(
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
 app.command()(report_commands.report)
+app.command()(predict_commands.predict)
 app.command()(export_commands.export)
 app.command()(promotion_commands.promote)
 app.command()(promotion_commands.rollback)
