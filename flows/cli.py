@@ -12,6 +12,7 @@ from flows import (
     promotion_commands,
     report_commands,
     schedule_commands,
+    trend_commands,
     version_commands,
 )
 from flows.data_commands import data
@@ -142,6 +143,7 @@ def doctor(
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
 app.command()(report_commands.report)
+app.command()(trend_commands.trend)
 app.command()(predict_commands.predict)
 app.command()(export_commands.export)
 app.command()(promotion_commands.promote)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ def labels(files, rows):
 @pytest.fixture
 def predict(tmp_path, files, monkeypatch):
     """Runs `distillery predict` in a project whose champion is a small student, without a registry."""
+    for name in ("DVC_SITE_CACHE_DIR", "PREFECT_HOME", "PREFECT_RESULTS_LOCAL_STORAGE_PATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # which a command sets for good
     monkeypatch.setattr(predicting, "fetch_model", lambda *_: FetchedModel("3", files["mlp"], {}))
     (tmp_path / "project").mkdir()
     (tmp_path / "project/params.yaml").write_text((ROOT / "params.yaml").read_text())
