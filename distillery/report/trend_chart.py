@@ -1,4 +1,4 @@
-"""The picture of a model over time: accuracy, bytes and latency of each version, and where the data changed."""
+"""The picture of a model over time: accuracy, bytes and latency by version, and where the data changed."""
 
 from __future__ import annotations
 
