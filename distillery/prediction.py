@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from distillery.errors import DataError
 from distillery.feeding import Feed
 from distillery.front_end import known_names
-from distillery.inference import Session, class_names, column_names, open_session, run_feeds, softmax
-from distillery.raw_images import read_images
-from distillery.raw_tables import read_table
-from distillery.tensors import CATEGORIES, INPUT
+from distillery.inference import class_names, column_names, open_session, run_feeds, softmax
+from distillery.raw_images import open_images
+from distillery.raw_rows import Source
+from distillery.raw_tables import open_table
+from distillery.tensors import CATEGORIES
+
+MOST_NAMES = 1000  # unknown ones that are counted apart: there may be as many as rows
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,19 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Predicted:
+    """B rows: their names, the codes (B,) of their classes, and the probabilities (B, classes) of all."""
+
+    rows: Sequence[str]
+    codes: NDArray[np.intp]
+    shares: NDArray[np.float64]
+
+    def best(self) -> NDArray[np.float64]:
+        """The probability (B,) of each row's own class."""
+        return np.asarray(self.shares[np.arange(len(self.codes)), self.codes])
+
+
+@dataclass(frozen=True)
 class UnknownName:
     """A category that the model has never seen, in so many rows: there it is taken for a missing one."""
 
@@ -34,51 +52,57 @@ class UnknownName:
     rows: int
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Every row of a file, and what of it the model knows nothing of: the commonest first."""
+class Predicting:
+    """The rows of a source on their way through a model file, some at a time; it is read once.
 
-    rows: list[Prediction]
-    unknown: list[UnknownName]
-
-
-def predict_file(model: bytes, source: Path) -> Predictions:
-    """Classify every row of a file (or folder of images).
-
-    Raises DataError naming the file, the row and what the model takes instead.
+    Opening and reading raise DataError naming the source, the row and what the model takes instead.
     """
-    session = open_session(model)
-    names, feed = _read(session, source)
-    if not names:
-        raise DataError(f"{source} has no rows")
-    probabilities = softmax(run_feeds(session, [feed]))
-    classes, best = class_names(session), probabilities.argmax(1)
-    rows = [
-        Prediction(name, classes[code], float(probabilities[i, code]))
-        for i, (name, code) in enumerate(zip(names, best.tolist(), strict=True))
-    ]
-    return Predictions(rows, _unknown(model, column_names(session).get(CATEGORIES, []), feed))
+
+    def __init__(self, model: bytes, source: Source) -> None:
+        self._session, self._source = open_session(model), source
+        self.classes = class_names(self._session)
+        columns = column_names(self._session)
+        shape = tuple(int(size) for size in self._session.get_inputs()[0].shape[1:])  # (H, W, C)
+        self._rows = open_table(source, columns) if columns else open_images(source, shape)
+        self._unknown = _Unknown(model, columns.get(CATEGORIES, []))
+        self.total = self._rows.total
+
+    def __iter__(self) -> Iterator[Predicted]:
+        none = True
+        for batch in self._rows.batches:
+            none = False
+            shares = softmax(run_feeds(self._session, [batch.feed]))
+            self._unknown.count(batch.feed)
+            yield Predicted(batch.names, shares.argmax(1), shares)
+        if none:
+            raise DataError(f"{self._source} has no rows")
+
+    def unknown(self) -> tuple[list[UnknownName], int]:
+        """Categories that the model does not know, the commonest first; and how many cells have others."""
+        return self._unknown.found(), self._unknown.others
 
 
-def _unknown(model: bytes, columns: Sequence[str], feed: Feed) -> list[UnknownName]:
-    """What `feed` has under `categories`, and the model's file has no code for."""
-    if not columns:
-        return []
-    known = known_names(model)
-    found = [
-        UnknownName(column, name, rows)
-        for at, column in enumerate(columns)
-        for name, rows in Counter(feed[CATEGORIES][:, at].tolist()).items()
-        if name and name not in known[at]
-    ]
-    return sorted(found, key=lambda unknown: (-unknown.rows, unknown.column, unknown.name))
+class _Unknown:
+    """Counts what has no code in the model's file."""
 
+    def __init__(self, model: bytes, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._known = known_names(model) if columns else ()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self.others = 0
 
-def _read(session: Session, source: Path) -> tuple[list[str], Feed]:
-    columns = column_names(session)
-    if columns:
-        rows, feed = read_table(source, columns)
-        return [str(number) for number in range(rows)], feed
-    shape = tuple(int(size) for size in session.get_inputs()[0].shape[1:])  # (H, W, C)
-    names, images = read_images(source, shape)
-    return names, {INPUT: images}
+    def count(self, feed: Feed) -> None:
+        for at, column in enumerate(self._columns):
+            for name, rows in Counter(feed[CATEGORIES][:, at].tolist()).items():
+                if name and name not in self._known[at]:
+                    self._add((column, name), rows)
+
+    def _add(self, cell: tuple[str, str], rows: int) -> None:
+        if cell in self._counts or len(self._counts) < MOST_NAMES:
+            self._counts[cell] += rows
+        else:
+            self.others += rows
+
+    def found(self) -> list[UnknownName]:
+        named = [UnknownName(column, name, rows) for (column, name), rows in self._counts.items()]
+        return sorted(named, key=lambda unknown: (-unknown.rows, unknown.column, unknown.name))

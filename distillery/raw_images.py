@@ -1,113 +1,76 @@
-"""Raw image rows from a file for prediction: CSV, NPZ, NPY, an image, or a folder of images."""
+"""Raw image rows for prediction: images and folders of them, CSV, JSON lines, NPZ, NPY, IDX and Parquet."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from distillery.data.form import Shape
-from distillery.data.readers.pictures import OtherSize, Unreadable, decode, quiet
 from distillery.errors import DataError
+from distillery.raw_arrays import Blocks, Row, is_idx, open_idx, open_npy, open_npz
+from distillery.raw_pictures import IMAGES, open_parquet_pictures, open_pictures
+from distillery.raw_pixels import text_images
+from distillery.raw_rows import RawBatch, RawRows, Source, numbered
+from distillery.raw_text import TEXT_SUFFIXES
+from distillery.tensors import INPUT
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
+READ = ", ".join((*TEXT_SUFFIXES, ".npz", ".npy", ".parquet", "idx3-ubyte (gzipped or not)", *IMAGES))
 
 
-def read_images(source: Path, shape: tuple[int, ...]) -> tuple[list[str], NDArray[np.uint8]]:
-    """The names of N rows, and the rows (N, H, W, C) for a `shape` of (H, W, C).
+def open_images(source: Source, row: Row) -> RawRows:
+    """The rows (N, H, W, C) of a source, for a `row` of (H, W, C).
 
-    Raises DataError naming the file, the row and what the model takes instead.
+    Raises DataError, also while they are read, naming the file, the row and what the model takes instead.
     """
-    if source.is_dir():
-        files = sorted(file for file in source.iterdir() if file.suffix.lower() in IMAGES)
-        return [file.name for file in files], np.array([_image(file, shape) for file in files], np.uint8)
-    if not source.is_file():
+    if not isinstance(source, Path):
+        return _as_rows(source, Blocks(text_images(source, row), None))
+    if not source.exists():
         raise DataError(f"{source} is not there: name a CSV, an NPZ, an image or a folder of images")
-    match source.suffix.lower():
-        case ".csv":
-            rows = _csv(source, shape)
-        case ".npz" | ".npy":
-            rows = _arrays(source, shape)
-        case suffix if suffix in IMAGES:
-            return [source.name], _image(source, shape)[None]
-        case suffix:
-            kinds = ", ".join((".csv", ".npz", ".npy", *IMAGES))
-            raise DataError(f"{source}: {suffix or 'a file without suffix'} is not read here; use {kinds}")
-    return [str(number) for number in range(len(rows))], rows
+    suffix = source.suffix.lower()
+    if source.is_dir() or suffix in IMAGES:
+        return open_pictures(source, row)
+    if suffix == ".parquet":
+        return open_parquet_pictures(source, row)
+    return _as_rows(source, _open_blocks(source, suffix, row))
 
 
-def _csv(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """One row a line, pixels in the order height, width, channel; a header and a `label` column are fine."""
-    try:
-        with file.open(encoding="utf-8") as lines:
-            first = lines.readline().replace('"', "").strip().split(",")
-        header = None if all(_is_number(cell) for cell in first) else 0
-        table = pd.read_csv(file, header=header).drop(columns="label", errors="ignore")
-    except (ValueError, OSError) as error:
-        raise DataError(f"{file} is not a readable CSV: {error}") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for row names
-        raise DataError(f"{file}: its rows have more cells than its header has names")
-    if table.shape[1] != np.prod(shape):
-        raise DataError(
-            f"{file} has {table.shape[1]} columns; the model takes {np.prod(shape)}, {shape} a row"
-        )
-    numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    return _as_bytes(numbers.reshape(-1, *shape), file)
+def _open_blocks(file: Path, suffix: str, row: Row) -> Blocks:
+    match suffix:
+        case ".npz":
+            return open_npz(file, row)
+        case ".npy":
+            return open_npy(file, row)
+        case _ if suffix in TEXT_SUFFIXES:
+            return Blocks(text_images(file, row), None)
+        case _ if is_idx(file):
+            return open_idx(file, row)
+    raise DataError(f"{file}: {suffix or 'a file without suffix'} is not read here; use {READ}")
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _as_rows(source: Source, given: Blocks) -> RawRows:
+    return RawRows(_checked(source, given), given.total)
 
 
-def _arrays(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """An .npy array, or the only array of an .npz, or the one named `input`."""
-    try:
-        array = open_memmap(file, mode="r") if file.suffix.lower() == ".npy" else _member(file)
-    except Exception as error:  # broken bytes make zipfile, zlib and numpy's parser raise nearly anything
-        raise DataError(f"{file}: no readable array `input`: {error}; pickled arrays are refused") from None
-    if array.ndim == len(shape) and shape[-1] == 1:
-        array = array[..., None]  # (N, H, W): grey images without a channel
-    if array.shape[1:] != shape or array.dtype.kind not in "uif":
-        takes = f"uint8 (N, {', '.join(map(str, shape))})"
-        raise DataError(f"{file} holds {array.dtype} {array.shape}; the model takes {takes}")
-    return _as_bytes(array, file)
+def _checked(source: Source, given: Blocks) -> Iterator[RawBatch]:
+    """Blocks of numbers as pixels, each row called by its number."""
+    first = 0
+    for block in given.blocks:
+        if len(block):
+            yield RawBatch(numbered(first, len(block)), {INPUT: _as_bytes(block, source, first)})
+        first += len(block)
 
 
-def _member(file: Path) -> NDArray[np.generic]:
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-        name = "input" if "input" in archive.files or len(archive.files) != 1 else archive.files[0]
-        array = archive[name]
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} is no array")
-    return array
-
-
-def _as_bytes(numbers: NDArray[np.generic], file: Path) -> NDArray[np.uint8]:
+def _as_bytes(numbers: NDArray[Any], source: Source, first: int) -> NDArray[np.uint8]:
+    if numbers.dtype == np.uint8:
+        return np.ascontiguousarray(numbers)
     values = np.asarray(numbers, np.float64)
     wrong = ~((values >= 0) & (values <= 255) & (values == np.rint(values)))
     if wrong.any():
-        row = int(np.argwhere(wrong)[0][0])
-        raise DataError(f"{file} row {row}: values must be whole numbers from 0 to 255, as the raw rows have")
+        row = first + int(np.argwhere(wrong)[0][0])
+        raise DataError(
+            f"{source} row {row}: values must be whole numbers from 0 to 255, as the raw rows have"
+        )
     return values.astype(np.uint8)
-
-
-def _image(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """An image file, decoded as an import decodes it."""
-    height, width, channels = shape
-    if channels not in (1, 3):
-        raise DataError(f"{file} is an image, and the model takes {channels} channels: use an .npy or .npz")
-    try:
-        with quiet():
-            form = Shape(height=height, width=width, channels=channels)
-            return decode(file.read_bytes(), form, resized=False)
-    except OtherSize as fault:
-        raise DataError(f"{file}: {fault} (HEIGHTxWIDTH), which the model takes: resize it") from None
-    except (Unreadable, OSError) as fault:
-        raise DataError(f"{file} is not a readable image: {fault}") from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +9,11 @@ import typer
 from flows import (
     export_commands,
     params_commands,
+    predict_commands,
     promotion_commands,
     report_commands,
     schedule_commands,
+    trend_commands,
     version_commands,
 )
 from flows.data_commands import data
@@ -130,33 +130,6 @@ def models(
 
 @app.command()
 @told
-def predict(
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV, Parquet, NPZ, NPY, an image, or a folder of images.")
-    ],
-    model: Annotated[
-        str, typer.Option("--model", help="An alias or a version of the registered model.")
-    ] = "champion",
-    project: Project = None,
-    params: ParamsFile = None,
-    settings: Settings = None,
-    as_json: AsJson = False,
-) -> None:
-    """Class and probability of every row of a file."""
-    request = request_of(project, params, settings)
-    from flows.models import predict_with
-
-    predictions = predict_with(request, model, source, partial(typer.echo, err=True))
-    if as_json:
-        print_json([vars(prediction) for prediction in predictions])
-    else:
-        typer.echo("row,class,probability")
-        for prediction in predictions:
-            typer.echo(f"{prediction.row},{prediction.label},{prediction.probability:.6f}")
-
-
-@app.command()
-@told
 def doctor(
     project: Project = None,
     fix: Annotated[bool, typer.Option("--fix", help="Remove what killed runs left.")] = False,
@@ -179,6 +152,8 @@ app.command()(params_commands.params)
 app.command()(version_commands.reproduce)
 app.command()(version_commands.lineage)
 app.command()(report_commands.report)
+app.command()(trend_commands.trend)
+app.command()(predict_commands.predict)
 app.command()(export_commands.export)
 app.command()(promotion_commands.promote)
 app.command()(promotion_commands.rollback)

@@ -212,16 +212,27 @@ def listed(version: str, tags: Mapping[str, str], aliases: list[str]) -> dict[st
     """A version as `models --json` gives it, from its tags; None where a tag is missing or no number."""
     numbers = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "latency_p50_ms", "latency_p95_ms")
     words = ("role", "onnx_digest", "data_digest", "params_digest", "code_digest", "git_commit", "identity")
-    size = _number(tags.get("file_bytes"))
+    size, tested = _number(tags.get("file_bytes")), _number(tags.get("rows"))
     return {
         "version": version,
         "name": tags.get("variant"),
         "aliases": aliases,
         **{name: _number(tags.get(name)) for name in numbers},
         "file_bytes": None if size is None else int(size),
+        "test_rows": None if tested is None else int(tested),
+        "data_version": _data_version(tags.get("data_source")),
         **{name: tags.get(name) for name in words},
         "broken": [broken for broken in tags.get("budget_broken", "").split("; ") if broken],
     }
+
+
+def _data_version(source: str | None) -> int | None:
+    """The number of the data's newest version; None for rows that are no data set of the project."""
+    try:
+        number = json.loads(source or "{}").get("version")
+    except (ValueError, AttributeError):
+        return None
+    return number if isinstance(number, int) else None
 
 
 def _number(text: str | None) -> float | None:

@@ -19,6 +19,7 @@ from distillery.machine import cpu_model, library_version
 from distillery.params.project import Params
 from distillery.report.facts import Answers, Curve, DataFacts, DataVersion, Earlier, Facts, Registered
 from distillery.report.variants import Variant, variant_of
+from distillery.trend import TrendPoint
 from distillery.verdict import GateResult, Outcome, Verdict
 from tasks.data_versions import read_schema
 from tasks.evaluate_model import FILE
@@ -42,8 +43,16 @@ class RunFolders:
     decisions: Mapping[str, Path]  # choice, registration, and verdict where gates were asked
 
 
-def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence[Mapping[str, Any]]) -> Facts:
-    """The facts of a run; `earlier` are the registry's versions as `models --json` gives them."""
+@dataclass(frozen=True)
+class Known:
+    """What the registry says: its versions, as `models --json` gives them, and its champions over time."""
+
+    versions: tuple[Mapping[str, Any], ...]
+    trend: tuple[TrendPoint, ...]
+
+
+def read_facts(project: Path, run: RunFolders, params: Params, known: Known) -> Facts:
+    """The facts of a run, and what of the registry they are compared with."""
     choice = read_json(run.decisions["choice"] / "choice.json")
     registration = read_json(run.decisions["registration"] / "registration.json")
     rows, chosen = load_rows(run.data), registration["chosen"]
@@ -60,7 +69,8 @@ def read_facts(project: Path, run: RunFolders, params: Params, earlier: Sequence
         reason=choice["reason"],
         budget=params.budget,
         registered=_registered(params.registry.name, registration),
-        earlier=_earlier(earlier, set(registration["versions"].values()), data.digest),
+        earlier=_earlier(known.versions, set(registration["versions"].values()), data.digest),
+        trend=known.trend,
         rows=rows,
         data=data,
         lineage=_lineage(project, params),

@@ -8,8 +8,9 @@ from distillery.artifacts import read_json, write_atomically
 from distillery.params.project import Params
 from distillery.report.page import render
 from tasks.registering import list_models
-from tasks.report_facts import RunFolders, read_facts
+from tasks.report_facts import Known, RunFolders, read_facts
 from tasks.tracking import open_registry
+from tasks.trending import read_trend
 from tasks.work import Work
 
 PAGE = "index.html"
@@ -32,9 +33,13 @@ def write_report(
     where gates were asked.
     """
     run = RunFolders(data, networks, models, evaluations, measurements, decisions)
-    known = list_models(work.project, params.registry)
+    registration = read_json(decisions["registration"] / "registration.json")
+    chosen = [registration["chosen"]["version"]] if registration["chosen"] else []
+    known = Known(
+        tuple(list_models(work.project, params.registry)),
+        tuple(read_trend(work.project, params.registry, every=False, also=frozenset(chosen))),
+    )
     page = work.into / PAGE
     write_atomically(page, render(read_facts(work.project, run, params, known)).encode())
-    run_id = read_json(decisions["registration"] / "registration.json")["run_id"]
     with open_registry(work.project, params.registry) as registry:
-        registry.attach(run_id, {"report": page})
+        registry.attach(registration["run_id"], {"report": page})

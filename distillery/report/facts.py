@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from distillery.data.rows import Rows
 from distillery.params.budget import BudgetParams
 from distillery.report.variants import Variant
+from distillery.trend import TrendPoint
 from distillery.verdict import Verdict
 
 
@@ -96,6 +97,7 @@ class Facts:
     budget: BudgetParams
     registered: Registered
     earlier: tuple[Earlier, ...]
+    trend: tuple[TrendPoint, ...]  # champions and the chosen one, oldest first
     rows: Rows
     data: DataFacts
     lineage: tuple[tuple[str, str], ...]  # name, value

@@ -19,6 +19,7 @@ from distillery.report.facts import Answers, Facts
 from distillery.report.pictures import Seen, look_at
 from distillery.report.plotting import Chart
 from distillery.report.tradeoff import latency_chart, size_chart
+from distillery.report.trend_chart import trend_chart
 from distillery.report.waterfall import accuracy_chart, bytes_chart
 from distillery.report.words import file_size, percent, points, verdict
 
@@ -107,6 +108,7 @@ def _view(facts: Facts) -> dict[str, Any]:
         "subject": subject,
         "size": size_chart(facts),
         "latency": latency_chart(facts),
+        "trend": trend_chart(facts.trend) if len(facts.trend) > 1 else None,
         "stages": found,
         "steps": [bytes_chart(found), accuracy_chart(found)] if found else [],
         "curves": curves_chart(facts.curves) if facts.curves else None,

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+
+
+@dataclass(frozen=True)
+class Read:
+    """All that is said of a source's rows."""
+
+    rows: list
+    unknown: list
+
+
+@pytest.fixture(scope="session")
+def predict_file():
+    """Every row of a source, predicted by a model file's bytes."""
+    from distillery.prediction import Predicting, Prediction
+
+    def make(model, source):
+        predicting = Predicting(model, source)
+        rows = [
+            Prediction(row, predicting.classes[code], probability)
+            for batch in predicting
+            for row, code, probability in zip(batch.rows, batch.codes, batch.best().tolist(), strict=True)
+        ]
+        return Read(rows, predicting.unknown()[0])
+
+    return make
 
 
 @pytest.fixture(scope="session")

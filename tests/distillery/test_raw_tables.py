@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import json
 import math
 from csv import writer as csv_writer
 from decimal import Decimal
@@ -18,8 +20,9 @@ from distillery.data.readers.values import MISSING
 from distillery.errors import DataError
 from distillery.feeding import feeder
 from distillery.inference import open_session, run_rows, softmax
-from distillery.prediction import UnknownName, predict_file
-from distillery.raw_tables import SHOWN, read_table
+from distillery.prediction import UnknownName
+from distillery.raw_rows import SHOWN, Piped
+from distillery.raw_tables import open_table
 
 TAKES = {"input": ["size", "age"], "categories": ["colour"]}
 GOOD = 'colour,other,age,size\nred,x,40,2.5\n"blue, ""dark""",,,1e3\n,y,7,-0\n'
@@ -32,6 +35,13 @@ def csv(tmp_path):
         return tmp_path / name
 
     return write
+
+
+def read_table(file, takes):
+    """All the rows of a source, as one feed."""
+    batches = list(open_table(file, takes).batches)
+    feed = {name: np.concatenate([batch.feed[name] for batch in batches]) for name in batches[0].feed}
+    return sum(len(batch.names) for batch in batches), feed
 
 
 def refused(file, takes=None):
@@ -201,7 +211,9 @@ def as_csv(table, rows):
 
 
 @pytest.mark.parametrize("count", [1, 300])
-def test_predictions_from_a_csv_are_those_of_the_prepared_rows(table_file, table, tmp_path, count):
+def test_predictions_from_a_csv_are_those_of_the_prepared_rows(
+    predict_file, table_file, table, tmp_path, count
+):
     as_csv(table, slice(count)).to_csv(tmp_path / "rows.csv", index=False)
     probabilities = softmax(run_rows(open_session(table_file), table, np.arange(count)))
     predictions = predict_file(table_file, tmp_path / "rows.csv").rows
@@ -210,7 +222,9 @@ def test_predictions_from_a_csv_are_those_of_the_prepared_rows(table_file, table
     assert [p.probability for p in predictions] == pytest.approx(probabilities.max(1).tolist(), rel=1e-5)
 
 
-def test_a_category_that_the_model_does_not_know_is_as_good_as_missing(table_file, table, tmp_path):
+def test_a_category_that_the_model_does_not_know_is_as_good_as_missing(
+    predict_file, table_file, table, tmp_path
+):
     known = as_csv(table, slice(20))
     for name, colour in (("unknown", "octarine"), ("missing", "")):
         known.assign(colour=colour).to_csv(tmp_path / f"{name}.csv", index=False)
@@ -220,7 +234,9 @@ def test_a_category_that_the_model_does_not_know_is_as_good_as_missing(table_fil
     assert missing.unknown == []
 
 
-def test_unknown_categories_are_counted_by_column_the_commonest_first(table_file, table, tmp_path):
+def test_unknown_categories_are_counted_by_column_the_commonest_first(
+    predict_file, table_file, table, tmp_path
+):
     frame = as_csv(table, slice(6))
     frame.assign(
         colour=["red", "mauve", "", "mauve", "teal", "NA"], kind=["a", "teal", "teal", "teal", "b", "c"]
@@ -233,7 +249,7 @@ def test_unknown_categories_are_counted_by_column_the_commonest_first(table_file
     ]
 
 
-def test_a_table_without_rows_is_refused(table_file, table, tmp_path):
+def test_a_table_without_rows_is_refused(predict_file, table_file, table, tmp_path):
     as_csv(table, slice(0)).to_csv(tmp_path / "rows.csv", index=False)
     with pytest.raises(DataError, match="has no rows"):
         predict_file(table_file, tmp_path / "rows.csv")
@@ -279,7 +295,9 @@ def test_a_parquet_file_means_the_same_to_an_import_and_to_a_prediction(tmp_path
 
 
 @given(st.data())
-def test_no_corruption_raises_anything_but_a_data_error(table_file, table, tmp_path_factory, data):
+def test_no_corruption_raises_anything_but_a_data_error(
+    predict_file, table_file, table, tmp_path_factory, data
+):
     folder = tmp_path_factory.mktemp("fuzz")
     name = data.draw(st.sampled_from(["rows.csv", "rows.parquet"]))
     frame = as_csv(table, slice(4))
@@ -296,3 +314,96 @@ def test_no_corruption_raises_anything_but_a_data_error(table_file, table, tmp_p
         assert str(folder / name) in error.message
     else:
         assert {p.label for p in predictions} <= set(table.classes)
+
+
+def piped(text):
+    return Piped(io.BytesIO(text if isinstance(text, bytes) else text.encode()))
+
+
+def test_what_is_piped_is_read_as_csv_or_as_json_lines():
+    assert_good(*read_table(piped("\n" + GOOD), TAKES))
+    lines = [
+        {"colour": "red", "other": [1], "age": 40, "size": 2.5},
+        {"colour": 'blue, "dark"', "age": None, "size": "1e3"},
+        {"colour": None, "age": 7.0, "size": False},
+    ]
+    assert_good(*read_table(piped("\n\n".join(map(json.dumps, lines))), TAKES))
+
+
+def test_a_json_lines_file_is_read_by_its_ending(csv):
+    file = csv('{"size": 1, "age": NaN, "colour": 3.0}\n', "rows.jsonl")
+    rows, feed = read_table(file, TAKES)
+    np.testing.assert_array_equal(feed["input"], np.array([[1, math.nan]], np.float32))
+    assert (rows, feed["categories"].tolist()) == (1, [["3"]])
+
+
+def test_every_json_line_that_is_no_row_is_named(csv):
+    lines = ["[1]", "{", '{"size": 1, "age": 2}', '{"size": {}, "age": 2, "colour": "x"}', "[" * 100_000]
+    faults = refused(csv("\n".join(lines), "rows.jsonl")).faults
+    assert faults[0].startswith("row 1 is no JSON value")
+    assert faults[1].startswith("row 4 is no JSON value")
+    assert faults[2:] == (
+        "row 0 is no object",
+        "row 2: column 'colour' is not there (null says that it is missing)",
+        "row 3, column 'size' holds several values, not one",
+    )
+
+
+def test_a_cell_of_json_lines_that_is_no_number_names_its_row(csv):
+    file = csv(
+        '{"size": 1, "age": 2, "colour": "x"}\n{"size": "dog", "age": 1e60, "colour": "x"}\n', "a.jsonl"
+    )
+    assert refused(file).faults == (
+        "row 1, column 'size': 'dog' is no number",
+        "row 1, column 'age': '1e+60' is infinite, or too large for 32 bits",
+    )
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory():
+    with pytest.raises(DataError, match="longer than 8 MiB"):
+        read_table(piped(b"size,age,colour\n" + b"1" * (9 << 20)), TAKES)
+
+
+class Lines(io.RawIOBase):
+    """A CSV of so many lines that counts how many bytes were asked for."""
+
+    def __init__(self, lines):
+        self.left, self.sent = lines, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        if not self.left:
+            return 0
+        text = b"size,age,colour\n" if not self.sent else b"1,2,red\n"
+        buffer[: len(text)] = text
+        self.left -= 1
+        self.sent += 1
+        return len(text)
+
+
+def test_rows_are_read_as_they_are_asked_for_and_never_all_together():
+    stream = Lines(10 * 8192 + 1)
+    batches = open_table(Piped(stream), TAKES).batches
+    seen = 0
+    for number, batch in enumerate(batches, 1):
+        seen += len(batch.names)
+        assert len(batch.names) <= 8192
+        assert stream.sent < number * 8192 + 1100  # a decoder reads ahead by 8 KiB
+    assert (seen, number) == (10 * 8192, 10)
+
+
+def test_rows_after_a_faulty_one_are_only_looked_at_for_faults():
+    text = "size,age,colour\n" + "1,2,red\n" * 8192 + "x,2,red\n" * 3 + "1,2,red\n" * 8192 + "y,2,red\n"
+    batches, seen = open_table(piped(text), TAKES).batches, 0
+    with pytest.raises(DataError) as caught:
+        for batch in batches:
+            seen += len(batch.names)
+    assert seen == 8192
+    assert [fault.split(",")[0] for fault in caught.value.faults] == [
+        "row 8192",
+        "row 8193",
+        "row 8194",
+        "row 16387",
+    ]

@@ -9,11 +9,12 @@ from distillery.artifacts import write_json
 from distillery.evaluation import wilson_interval
 from distillery.verdict import GateResult, Outcome, Verdict
 from tasks.evaluate_model import evaluate_model
-from tasks.report_facts import RunFolders, read_facts
+from tasks.report_facts import Known, RunFolders, read_facts
 from tasks.tracking import open_registry
 from tasks.work import Work
 from tasks.write_report import write_report
 
+NOTHING = Known((), ())
 NAMES = ("teacher-fp32", "student-fp32", "control-fp32", "student-int8-qat")
 MEASURED = {
     "file_bytes": 9000, "parameters": 7000, "macs": 80_000, "integer_op_share": 0.9, "latency_p50_ms": 0.05,
@@ -67,7 +68,7 @@ def run(rows, evaluated, tmp_path):
 
 
 def test_the_facts_are_those_of_the_artifacts(project, run, params, rows):
-    facts = read_facts(project, run, params, [])
+    facts = read_facts(project, run, params, NOTHING)
     assert [variant.name for variant in facts.variants] == list(NAMES)
     for variant in facts.variants:
         right = facts.tested[variant.name].right
@@ -82,7 +83,7 @@ def test_the_facts_are_those_of_the_artifacts(project, run, params, rows):
 
 
 def test_every_training_is_shown_once_with_the_epoch_that_was_kept(project, run, params):
-    curves = read_facts(project, run, params, []).curves
+    curves = read_facts(project, run, params, NOTHING).curves
     assert [(curve.name, curve.best) for curve in curves] == [
         ("teacher-fp32", 2), ("student-fp32", 1), ("control-fp32", 1), ("student-int8-qat", 3),
     ]  # fmt: skip
@@ -96,7 +97,9 @@ def test_earlier_versions_are_those_of_the_same_data_with_all_their_numbers(proj
         {**known, "version": "8", "data_digest": "other"},
         {**known, "version": "7", "data_digest": rows.data_digest, "accuracy": None},
     ]
-    assert [earlier.version for earlier in read_facts(project, run, params, models).earlier] == ["9"]
+    assert [
+        earlier.version for earlier in read_facts(project, run, params, Known(tuple(models), ())).earlier
+    ] == ["9"]
 
 
 def test_a_verdict_that_a_step_left_is_read_back_as_it_was(project, run, params, tmp_path):
@@ -104,7 +107,7 @@ def test_a_verdict_that_a_step_left_is_read_back_as_it_was(project, run, params,
     verdict = Verdict("2", "3", 9, (gate,))
     write_json(tmp_path / "verdict.json", verdict.to_json())
     run.decisions["verdict"] = tmp_path
-    assert read_facts(project, run, params, []).verdict == verdict
+    assert read_facts(project, run, params, NOTHING).verdict == verdict
 
 
 def test_the_page_lies_in_the_artifact_and_with_the_run(stored, run, params, tmp_path):

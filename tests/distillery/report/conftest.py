@@ -106,6 +106,7 @@ def facts_of(shipped, tested, variant):
     from distillery.data.rows import Split
     from distillery.evaluation import wilson_interval
     from distillery.report.facts import Curve, DataFacts, DataVersion, Earlier, Facts, Registered
+    from distillery.trend import TrendPoint
 
     def make(rows, **changes):
         test = rows.where(Split.TEST)
@@ -130,6 +131,12 @@ def facts_of(shipped, tested, variant):
             "chosen": "student-int8-dynamic", "reason": "smallest of the 2 that keep the budget",
             "budget": shipped.budget, "rows": rows,
             "registered": Registered("digits", "0123456789abcdef", {"student-int8-dynamic": "5"}, "champion"),
+            "trend": (
+                TrendPoint("2", "student-fp32", "was champion", "2026-01-01T00:00:00+00:00",
+                           0.97, 0.95, 0.99, 90, 20_000, 0.03, "c" * 64, 1),
+                TrendPoint("5", "student-int8-dynamic", "champion", None,
+                           0.98, 0.96, 0.99, None, 9_000, 0.02, "d" * 64, None),
+            ),
             "earlier": (Earlier("2", "student-fp32", 0.97, 20_000, 0.03),),
             "data": DataFacts("digits", "d" * 64, {"train": 300, "test": 100}, (), versions),
             "lineage": (("seed", "0, 2 threads"),), "digests": dict.fromkeys(NAMES, "a" * 64),

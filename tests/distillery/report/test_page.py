@@ -48,7 +48,7 @@ def test_who_cannot_see_is_told_what_there_is(page, read):
     found = read(page)
     assert found.all("html") == [{"lang": "en"}]
     charts = [svg for svg in found.all("svg") if svg.get("class") == "chart"]
-    assert len(charts) == 7
+    assert len(charts) == 8
     assert all(svg["role"] == "img" and len(svg["aria-label"]) > 40 for svg in charts)
     assert all(image["alt"] for image in found.all("img"))
     assert all(header.get("scope") in {"col", "row", "rowgroup"} for header in found.all("th"))
@@ -170,3 +170,12 @@ def test_a_matrix_counts_every_row(tested):
 @pytest.mark.parametrize("said", ["distillery reproduce 5", "runtime:", "0, 2 threads", "0123456789ab"])
 def test_the_page_says_where_it_comes_from(page, said):
     assert said in page
+
+
+def test_versions_over_time_are_a_chart_and_a_table(facts, page, read):
+    assert 'aria-label="Accuracy, bytes and latency by version. version 2 97.00 %' in page
+    assert "was champion" in page
+    assert "1 (cccccccccccc)" in page
+    alone = render(dataclasses.replace(facts, trend=facts.trend[:1]))
+    assert "There is no earlier champion to compare with." in alone
+    assert read(alone).faults == []
