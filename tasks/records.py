@@ -212,13 +212,14 @@ def listed(version: str, tags: Mapping[str, str], aliases: list[str]) -> dict[st
     """A version as `models --json` gives it, from its tags; None where a tag is missing or no number."""
     numbers = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "latency_p50_ms", "latency_p95_ms")
     words = ("role", "onnx_digest", "data_digest", "params_digest", "code_digest", "git_commit", "identity")
-    size = _number(tags.get("file_bytes"))
+    sizes = {name: _number(tags.get(name)) for name in ("file_bytes", "transport_bytes")}
     return {
         "version": version,
         "name": tags.get("variant"),
         "aliases": aliases,
         **{name: _number(tags.get(name)) for name in numbers},
-        "file_bytes": None if size is None else int(size),
+        **{name: None if size is None else int(size) for name, size in sizes.items()},
+        "zero_share": _number(tags.get("zero_share")),
         **{name: tags.get(name) for name in words},
         "broken": [broken for broken in tags.get("budget_broken", "").split("; ") if broken],
     }
