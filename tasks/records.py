@@ -212,14 +212,17 @@ def listed(version: str, tags: Mapping[str, str], aliases: list[str]) -> dict[st
     """A version as `models --json` gives it, from its tags; None where a tag is missing or no number."""
     numbers = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "latency_p50_ms", "latency_p95_ms")
     words = ("role", "onnx_digest", "data_digest", "params_digest", "code_digest", "git_commit", "identity")
-    size, tested = _number(tags.get("file_bytes")), _number(tags.get("rows"))
+    counted = {name: _number(tags.get(name)) for name in ("file_bytes", "transport_bytes", "rows")}
+    whole = {name: None if number is None else int(number) for name, number in counted.items()}
     return {
         "version": version,
         "name": tags.get("variant"),
         "aliases": aliases,
         **{name: _number(tags.get(name)) for name in numbers},
-        "file_bytes": None if size is None else int(size),
-        "test_rows": None if tested is None else int(tested),
+        "file_bytes": whole["file_bytes"],
+        "transport_bytes": whole["transport_bytes"],
+        "zero_share": _number(tags.get("zero_share")),
+        "test_rows": whole["rows"],
         "data_version": _data_version(tags.get("data_source")),
         **{name: tags.get(name) for name in words},
         "broken": [broken for broken in tags.get("budget_broken", "").split("; ") if broken],

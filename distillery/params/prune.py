@@ -45,11 +45,23 @@ class MagnitudeParams(_PruneParams):
         return self
 
 
-class RegrowParams(_PruneParams):
-    """`share` of the weights stays zero, but which may change (RigL, Evci et al. 2020).
+class ThresholdParams(_PruneParams):
+    """Weights below so many standard `deviations` go at once (Han et al. 2015, section 4).
 
-    Every `every` steps a part of the others is dropped, `drop` at first and ever less, and as many grow back
-    by gradient, until `until` of the training is over.
+    They are of the weights that are not zero, of a layer or of all layers together.
+    """
+
+    kind: Literal["threshold"]
+    deviations: Positive
+    scope: Scope
+
+
+class RegrowParams(_PruneParams):
+    """`share` of the weights stays zero, but which may change.
+
+    Every `every` steps a part of the others is dropped, `drop` at first and ever less, and as many grow back,
+    until `until` of the training is over: where the gradient is largest (RigL, Evci et al. 2020), or where
+    what the weight would join is active together (CTRE, Atashgahi et al. 2022).
     """
 
     kind: Literal["regrow"]
@@ -58,6 +70,7 @@ class RegrowParams(_PruneParams):
     every: Count
     drop: SomeShare
     until: Annotated[float, Field(gt=0, le=1)]
+    grow: Literal["gradient", "activation"]
 
 
 class PatternParams(_PruneParams):
@@ -91,5 +104,5 @@ class ChannelParams(_PruneParams):
     max_accuracy_drop: NonNegative
 
 
-Pruning = MagnitudeParams | RegrowParams | PatternParams | ChannelParams
+Pruning = MagnitudeParams | ThresholdParams | RegrowParams | PatternParams | ChannelParams
 PruneParams = Annotated[Pruning, Field(discriminator="kind")]

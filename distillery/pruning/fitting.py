@@ -14,7 +14,7 @@ ANY_ROWS = (
     Table(columns=(Column(name="any", categories=None, missing=False),)),
 )
 ANY_CLASSES = 2
-OTHERS = "magnitude, regrow and pattern prune single weights"
+OTHERS = "magnitude, threshold, regrow and pattern prune single weights"
 
 
 def unfit(model: Family, method: Pruning) -> str | None:

@@ -20,16 +20,19 @@ Weights = dict[str, nn.Parameter]  # by the name of their block
 Masks = dict[str, Tensor]
 
 
+def weighted_blocks(model: nn.Module) -> dict[str, ConvBlock | DenseBlock]:
+    """The blocks with a kernel or a matrix, by their names."""
+    modules = model.named_modules()
+    return {name: block for name, block in modules if isinstance(block, ConvBlock | DenseBlock)}
+
+
 def prunable(model: nn.Module) -> Weights:
     """The kernels and matrices of a model; biases and batch norms are no weights to prune.
 
     Where a parametrization wraps a weight, what is trained is meant.
     """
-    weights = {}
-    for name, block in model.named_modules():
-        if isinstance(block, ConvBlock | DenseBlock):
-            weights[name] = _trained(block.conv if isinstance(block, ConvBlock) else block.dense)
-    return weights
+    blocks = weighted_blocks(model).items()
+    return {n: _trained(b.conv if isinstance(b, ConvBlock) else b.dense) for n, b in blocks}
 
 
 def _trained(module: nn.Module) -> nn.Parameter:
@@ -65,6 +68,27 @@ def by_magnitude(weights: Mapping[str, Tensor], share: float, scope: Scope) -> M
             mask = without_smallest(together, round(share * len(together)))
             parts = torch.split(mask, [len(score) for score in scores.values()])
             return {n: part.view(w.shape) for (n, w), part in zip(weights.items(), parts, strict=True)}
+
+
+def by_threshold(weights: Mapping[str, Tensor], deviations: float, scope: Scope) -> Masks:
+    """Keep |w| >= so many standard deviations of the weights that are not zero, of the layer or of all.
+
+    Han et al. 2015, https://arxiv.org/abs/1506.02626, section 4: a quality parameter times the standard
+    deviation of a layer's weights. A layer keeps its largest at least.
+    """
+    together = torch.cat([weight.detach().flatten() for weight in weights.values()])
+    masks = {}
+    for name, weight in weights.items():
+        sizes = weight.detach().abs()
+        bound = deviations * _deviation(weight.detach() if scope == "layer" else together)
+        masks[name] = (sizes >= bound) | (sizes == sizes.max())
+    return masks
+
+
+def _deviation(weights: Tensor) -> float:
+    """Of those that are not zero; one alone deviates by nothing."""
+    there = weights[weights != 0]
+    return float(there.std(correction=0)) if there.numel() else 0.0
 
 
 def by_pattern(weight: Tensor, pattern: PatternParams) -> Tensor:

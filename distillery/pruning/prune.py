@@ -14,11 +14,19 @@ from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
-from distillery.params.prune import ChannelParams, MagnitudeParams, PatternParams, Pruning, RegrowParams
+from distillery.params.prune import (
+    ChannelParams,
+    MagnitudeParams,
+    PatternParams,
+    Pruning,
+    RegrowParams,
+    ThresholdParams,
+)
 from distillery.params.runtime import RuntimeParams
+from distillery.pruning.growth import growing
 from distillery.pruning.masks import prunable, zero_share
 from distillery.pruning.penalties import penalised
-from distillery.pruning.sparsifiers import Gradual, Regrowing, patterned
+from distillery.pruning.sparsifiers import Gradual, Regrowing, above_threshold, patterned
 from distillery.pruning.surgery import choose_channels, cut
 from distillery.training import AfterStep, Epoch, reproducible, train, validate
 
@@ -88,7 +96,10 @@ def prune(
             )
         case RegrowParams():
             steps = len(retraining.batches) * method.training.epochs
-            yield from _by_weights(student, retraining, Regrowing(student, method, steps))
+            with growing(student, method.grow) as worth:
+                yield from _by_weights(student, retraining, Regrowing(student, method, steps, worth))
+        case ThresholdParams():
+            yield from _by_weights(student, retraining, above_threshold(student, method))
         case PatternParams():
             yield from _by_weights(student, retraining, patterned(student, method))
 

@@ -20,6 +20,7 @@ from distillery.report.pictures import Seen, look_at
 from distillery.report.plotting import Chart
 from distillery.report.tradeoff import latency_chart, size_chart
 from distillery.report.trend_chart import trend_chart
+from distillery.report.variants import are_sparse
 from distillery.report.waterfall import accuracy_chart, bytes_chart
 from distillery.report.words import file_size, percent, points, verdict
 
@@ -106,6 +107,7 @@ def _view(facts: Facts) -> dict[str, Any]:
         "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704  # our own
         "verdict": verdict(facts),
         "subject": subject,
+        "sparse": are_sparse(facts.variants),
         "size": size_chart(facts),
         "latency": latency_chart(facts),
         "trend": trend_chart(facts.trend) if len(facts.trend) > 1 else None,

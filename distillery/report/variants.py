@@ -12,6 +12,8 @@ COLUMNS = (
     "variant", "accuracy ± 95 %", "macro F1", "file bytes", "× smaller", "p50 / p95 ms",
     "integer ops", "agrees with teacher", "budget",
 )  # fmt: skip
+SPARSE_COLUMNS = ("zeros", "packed bytes")  # beside the file's bytes, which zeros make no smaller
+AT = COLUMNS.index("file bytes") + 1
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,21 @@ def variant_of(
     return Variant(name=name, **quality, **footprint, test_rows=test["rows"], broken=list(broken))
 
 
+def are_sparse(variants: Sequence[Variant]) -> bool:
+    """Whether single weights were pruned; rounding makes zeros too, but not in a float file."""
+    return any(variant.zero_share > 0 for variant in variants if variant.name.endswith("-fp32"))
+
+
 def variants_table(variants: Sequence[Variant], chosen: str | None) -> Table:
     """The table at the end of a run; the first variant is the teacher, the yardstick of `× smaller`."""
-    teacher = variants[0]
-    table = Table(
-        *COLUMNS, title=f"test accuracy on {teacher.test_rows:,} rows; latency at batch 1, one thread"
-    )
-    for column in table.columns[1:8]:
-        column.justify = "right"
+    teacher, sparse = variants[0], are_sparse(variants)
+    table = Table(title=f"test accuracy on {teacher.test_rows:,} rows; latency at batch 1, one thread")
+    for name in (*COLUMNS[:AT], *(SPARSE_COLUMNS if sparse else ()), *COLUMNS[AT:]):
+        table.add_column(name, justify="left" if name in (COLUMNS[0], COLUMNS[-1]) else "right")
     for variant in variants:
-        style = "bold" if variant.name == chosen else None
-        table.add_row(*_cells(variant, teacher, chosen), style=style)
+        style, cells = "bold" if variant.name == chosen else None, _cells(variant, teacher, chosen)
+        packed = [f"{variant.zero_share:.1%}", f"{variant.transport_bytes:,}"] if sparse else []
+        table.add_row(*cells[:AT], *packed, *cells[AT:], style=style)
     return table
 
 
@@ -87,14 +93,18 @@ def _cells(variant: Variant, teacher: Variant, chosen: str | None) -> list[str]:
 
 def models_table(models: Sequence[Mapping[str, Any]]) -> Table:
     """The registry as a table."""
-    table = Table("version", "name", "aliases", "accuracy", "file bytes", "p50 ms", "data", "commit")
+    sparse = any(model.get("zero_share") and str(model["name"]).endswith("-fp32") for model in models)
+    extra = SPARSE_COLUMNS if sparse else ()
+    table = Table("version", "name", "aliases", "accuracy", "file bytes", *extra, "p50 ms", "data", "commit")
     for model in models:
+        packed = [f"{model['zero_share']:.1%}", f"{model['transport_bytes']:,}"] if sparse else []
         table.add_row(
             str(model["version"]),
             str(model["name"]),
             ", ".join(model["aliases"]),
             f"{model['accuracy']:.2%}",
             f"{model['file_bytes']:,}",
+            *packed,
             f"{model['latency_p50_ms']:.3f}",
             str(model["data_digest"])[:12],
             str(model["git_commit"])[:12],

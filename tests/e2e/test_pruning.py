@@ -48,4 +48,4 @@ def test_a_chain_that_cannot_be_is_refused_at_once_and_nothing_runs(project, roo
     settings = ("student.model={family: mlp, hidden: [], dropout: 0.0}",)
     done = project("plan", "--params", str(root / "params/pruned.yaml"), "--set", *settings, code=2)
     assert "prune.kind: channels finds none that may go" in done.err
-    assert "magnitude, regrow and pattern" in done.err
+    assert "magnitude, threshold, regrow and pattern" in done.err

@@ -100,10 +100,12 @@ def test_a_record_digest_notices_changes_to_the_record_and_only_to_it():
 
 
 def test_a_version_is_listed_from_its_tags():
-    first = variant(accuracy=0.1 + 0.2, file_bytes=10, broken=("max_bytes: 2 > 1", "max_p50_ms: 3 > 1"))
+    numbers = {"accuracy": 0.1 + 0.2, "file_bytes": 10, "transport_bytes": 8, "zero_share": 0.5}
+    first = variant(**numbers, broken=("max_bytes: 2 > 1", "max_p50_ms: 3 > 1"))
     row = listed("7", run(first).tags(first), ["champion"])
     assert row["accuracy"] == 0.1 + 0.2  # to the last bit
     assert (row["version"], row["name"], row["file_bytes"]) == ("7", "student-fp32", 10)
+    assert (row["transport_bytes"], row["zero_share"]) == (8, 0.5)
     assert row["broken"] == ["max_bytes: 2 > 1", "max_p50_ms: 3 > 1"]
 
 

@@ -1,4 +1,4 @@
-"""What every family that reads images must do: learn, be saved, fold, export, round to int8, lose channels."""
+"""What every family of images must do: learn, be saved, fold, export, round to int8, lose channels."""
 
 from __future__ import annotations
 

@@ -7,7 +7,13 @@ import yaml
 
 from distillery.errors import ParamsError
 from distillery.params.project import load_params, overlaid, read_tree, validate
-from distillery.params.prune import ChannelParams, MagnitudeParams, PatternParams, RegrowParams
+from distillery.params.prune import (
+    ChannelParams,
+    MagnitudeParams,
+    PatternParams,
+    RegrowParams,
+    ThresholdParams,
+)
 
 TRAINING = {
     "epochs": 5, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.01, "momentum": 0.9,
@@ -17,7 +23,9 @@ METHODS = {
     MagnitudeParams: {"kind": "magnitude", "share": 0.8, "scope": "layer", "ramp_epochs": 3, "every": 10},
     RegrowParams: {
         "kind": "regrow", "share": 0.8, "scope": "network", "every": 10, "drop": 0.3, "until": 0.75,
+        "grow": "activation",
     },
+    ThresholdParams: {"kind": "threshold", "deviations": 0.7, "scope": "layer"},
     PatternParams: {"kind": "pattern", "keep": 2, "of": 4},
     ChannelParams: {
         "kind": "channels", "importance": "l1", "scope": "layer", "share": 0.2, "rounds": 3, "multiple": 1,
@@ -80,6 +88,8 @@ def test_another_kind_replaces_the_block_and_the_same_kind_is_overlaid(root, tre
         (MagnitudeParams, {"every": 0}),
         (RegrowParams, {"drop": 1.0}),
         (RegrowParams, {"until": 0.0}),
+        (RegrowParams, {"grow": "random"}),
+        (ThresholdParams, {"deviations": 0}),
         (PatternParams, {"keep": 0}),
         (PatternParams, {"of": 1}),
         (ChannelParams, {"rounds": 0}),
@@ -123,7 +133,7 @@ MLP = {"family": "mlp", "hidden": [16], "dropout": 0.0}
 @pytest.mark.parametrize(
     ("kind", "changes", "model", "words"),
     [
-        (ChannelParams, {}, MLP | {"hidden": []}, "layers.1 gives the logits; magnitude, regrow and pattern"),
+        (ChannelParams, {}, MLP | {"hidden": []}, "layers.1 gives the logits; magnitude, threshold"),
         (ChannelParams, {"importance": "scale"}, MLP, "layers.1 has none; use l1 or group"),
         (ChannelParams, {"share": 0.02}, MLP, "no channel would go, layers have 16 channels"),
         (ChannelParams, {"share": 0.02, "scope": "network"}, MLP, "no channel would go"),

@@ -6,6 +6,7 @@ from distillery.params.prune import (
     PatternParams,
     PenaltyParams,
     RegrowParams,
+    ThresholdParams,
 )
 
 
@@ -14,7 +15,11 @@ def method(training):
     """A way to prune, by its kind, with changes by keyword; `epochs` are of its training."""
     kinds = {
         "magnitude": (MagnitudeParams, {"share": 0.6, "scope": "layer", "ramp_epochs": 2, "every": 5}),
-        "regrow": (RegrowParams, {"share": 0.6, "scope": "layer", "every": 5, "drop": 0.3, "until": 0.75}),
+        "threshold": (ThresholdParams, {"deviations": 0.7, "scope": "layer"}),
+        "regrow": (
+            RegrowParams,
+            {"share": 0.6, "scope": "layer", "every": 5, "drop": 0.3, "until": 0.75, "grow": "gradient"},
+        ),
         "pattern": (PatternParams, {"keep": 2, "of": 4}),
         "channels": (
             ChannelParams,

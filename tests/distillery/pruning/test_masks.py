@@ -15,6 +15,7 @@ from distillery.pruning.masks import (
     apply_masks,
     by_magnitude,
     by_pattern,
+    by_threshold,
     held_zeros,
     prunable,
     without_smallest,
@@ -55,6 +56,24 @@ def test_over_all_layers_a_layer_of_small_weights_keeps_its_largest():
     masks = by_magnitude(weights, 0.5, "network")
     assert masks["small"].tolist() == [False, True, False]
     assert sum(int((~mask).sum()) for mask in masks.values()) == 50
+
+
+def test_a_threshold_by_hand():
+    """Of (1, -1, 3, -3) the deviation is sqrt(5), of (4, -4) it is 4, of all six sqrt(52 / 6)."""
+    weights = {"small": torch.tensor([1.0, -1.0, 3.0, -3.0]), "large": torch.tensor([4.0, -4.0])}
+    by_layer = by_threshold(weights, 0.5, "layer")  # 1.12 and 2
+    assert [mask.tolist() for mask in by_layer.values()] == [[False, False, True, True], [True, True]]
+    together = by_threshold(weights, 1.1, "network")  # 3.24
+    assert [mask.tolist() for mask in together.values()] == [[False, False, True, True], [True, True]]
+    assert by_threshold(weights, 1.1, "layer")["large"].tolist() == [True, True]  # 4.4, but one stays
+
+
+def test_a_threshold_is_of_what_is_not_zero_and_leaves_an_empty_layer_as_it_is():
+    pruned = torch.tensor([0.0, 0.0, 0.0, 2.0, -2.0, 0.5])
+    bound = 0.5 * torch.tensor([2.0, -2.0, 0.5]).std(correction=0).item()
+    assert 0.5 < bound < 2
+    assert by_threshold({"a": pruned}, 0.5, "layer")["a"].tolist() == [False] * 3 + [True, True, False]
+    assert by_threshold({"a": torch.zeros(3)}, 0.5, "layer")["a"].tolist() == [True] * 3
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=20), st.data())

@@ -23,13 +23,15 @@ def run(students, rows, targets, augment, shipped, runtime):
     return with_method
 
 
-@pytest.mark.parametrize("kind", ["magnitude", "regrow", "pattern"])
+@pytest.mark.parametrize("kind", ["magnitude", "regrow", "pattern", "threshold"])
 def test_weights_that_go_are_zero_in_the_model_that_is_kept(run, method, kind, rows, runtime):
     asked = method(kind, epochs=4)
     model, epochs = run(asked)
     zeros = zero_share(prunable(model))
     if kind == "pattern":  # the first layer reads one channel, of which two of four cannot go
         assert 0.4 < zeros <= 0.5
+    elif kind == "threshold":
+        assert 0.4 < zeros < 0.7  # about half of what is spread normally is below 0.7 deviations
     else:
         assert zeros == pytest.approx(asked.share, abs=0.01)
     assert epochs[-1].removed == pytest.approx(zeros, abs=1e-9)
@@ -90,9 +92,11 @@ def test_it_ends_when_every_group_is_down_to_one_channel(run, method):
     assert len(epochs) < 9
 
 
-@pytest.mark.parametrize("kind", ["regrow", "channels"])
-def test_pruning_twice_gives_the_same_weights(run, method, kind):
-    first, second = (run(method(kind, epochs=2))[0].state_dict() for _ in range(2))
+@pytest.mark.parametrize(
+    ("kind", "changes"), [("regrow", {}), ("regrow", {"grow": "activation"}), ("channels", {})]
+)
+def test_pruning_twice_gives_the_same_weights(run, method, kind, changes):
+    first, second = (run(method(kind, epochs=2, **changes))[0].state_dict() for _ in range(2))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -103,3 +107,13 @@ def test_a_penalty_draws_the_weights_that_stay_towards_zero(run, method):
         model, _ = run(method("magnitude", epochs=3, share=0.3, penalty=penalty), family="mlp")
         sizes.append(sum(weight.abs().sum().item() for weight in prunable(model).values()))
     assert sizes[1] < 0.8 * sizes[0]
+
+
+def test_activations_are_compared_in_reduced_precision_too_and_no_longer_than_the_training(
+    students, method, rows, targets, augment, shipped, runtime
+):
+    fast = runtime.model_copy(update={"precision": "bf16"})
+    asked = method("regrow", epochs=1, grow="activation")
+    model, epochs = pruned(students["resnet"], asked, rows, targets, augment, shipped, fast)
+    assert epochs[-1].removed == pytest.approx(0.6, abs=0.01)
+    assert not any(module._forward_hooks for module in model.modules())

@@ -138,6 +138,18 @@ def test_a_page_of_the_teacher_alone_has_no_steps(facts):
     assert "Only one variant was made" in render(alone)
 
 
+def test_zeros_are_told_with_the_packed_size_where_single_weights_were_pruned(facts, page):
+    assert "packed bytes" not in page
+    *others, last = facts.variants
+    pruned = dataclasses.replace(last, name="student-pruned-fp32", zero_share=0.805, transport_bytes=31_234)
+    named = {field: dict(getattr(facts, field)) for field in ("tested", "operators", "digests")}
+    for by_name in named.values():
+        by_name[pruned.name] = by_name[last.name]
+    shown = render(dataclasses.replace(facts, variants=(*others, pruned), chosen=None, **named))
+    for words in ("packed bytes", "80.5 %", "31,234"):
+        assert words in shown
+
+
 def test_gates_are_shown_where_they_were_asked(facts, read):
     gates = (
         GateResult("accuracy", Outcome.PASSED, True, "not worse by 0.5 points", {}),

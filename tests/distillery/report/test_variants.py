@@ -79,6 +79,20 @@ def test_the_table_renders_when_nothing_was_chosen():
     assert "chosen" not in rendered(variants_table([variant()], None))
 
 
+def test_zeros_and_the_packed_size_are_shown_where_single_weights_were_pruned():
+    whole, rounded = variant(), variant("student-int8-qat", zero_share=0.03, transport_bytes=41_234)
+    text = rendered(variants_table([whole, rounded], None))
+    assert "zeros" not in text  # of rounding
+    assert "41,234" not in text
+    pruned = variant("student-pruned-fp32", zero_share=0.805, transport_bytes=31_234)
+    text = rendered(variants_table([whole, pruned, rounded], None))
+    header = [cell.strip() for cell in text.splitlines()[2].split("┃")][1:-1]
+    (row,) = ([c.strip() for c in line.split("│")[1:-1]] for line in text.splitlines() if "pruned" in line)
+    told = dict(zip(header, row, strict=True))
+    assert (told["file bytes"], told["zeros"], told["packed bytes"]) == ("64,000", "80.5%", "31,234")
+    assert told["× smaller"] == "1.0"
+
+
 def test_the_registry_is_a_table_with_a_row_a_version():
     model = {
         "version": "3", "name": "digits", "aliases": ["champion", "best"], "accuracy": 0.9812,
@@ -90,3 +104,8 @@ def test_the_registry_is_a_table_with_a_row_a_version():
         assert words in text
     assert "d" * 13 not in text
     assert models_table([]).row_count == 0
+    assert "packed" not in text
+    pruned = model | {"name": "student-pruned-fp32", "zero_share": 0.805, "transport_bytes": 4321}
+    text = rendered(models_table([pruned, pruned | {"name": "student-int8-qat", "zero_share": 0.0}]))
+    for words in ("packed bytes", "80.5%", "4,321"):
+        assert words in text
