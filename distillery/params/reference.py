@@ -180,7 +180,8 @@ def legal_range(annotation: Any) -> str:
 def _limits(annotation: Any) -> Iterator[str]:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        yield " or ".join([", ".join(inner[:-1]), inner[-1]] if len(inner) > 1 else inner)
+        words = [str(one) for one in inner]
+        yield " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
         return
     if tags := [tag for block in blocks_of(annotation) for tag in [_tag(block)] if tag]:
         yield "; ".join(dict.fromkeys(tags))
