@@ -189,7 +189,8 @@ class LearnedActivationQuantizer(ActivationQuantizer):
         """Scale and zero point (a whole number) that hold."""
         scale, width, offset = self._start()
         scale = (scale * self.factor).clamp_min(SMALLEST_SCALE)
-        return scale, zero_point(scale, offset + width * self.shift, 0, self.largest())
+        offset = torch.where(offset < 0, offset + width * self.shift, offset)
+        return scale, zero_point(scale, offset, 0, self.largest())
 
     def rounded(self, x: Tensor) -> Tensor:
         """On the grid, with gradients of x and, once they are learned, factor and shift."""
@@ -213,10 +214,16 @@ class LearnedActivationQuantizer(ActivationQuantizer):
 
 
 def learn_scales(model: nn.Module, method: LearnedScales) -> None:
-    """Put quantizers that learn in the place of a `with_fake_quantizers` model's, before it is trained."""
-    for module in list(model.modules()):
-        if isinstance(module, parametrize.ParametrizationList) and isinstance(module[0], WeightQuantizer):
-            module[0] = LearnedWeightQuantizer(module.original, method)
+    """Put quantizers that learn in the place of a `with_fake_quantizers` model's, before it is trained.
+
+    The last layer has a scale a channel in any case: logits that are multiples of one step are often equal.
+    """
+    modules = list(model.modules())
+    weights = [m for m in modules if isinstance(m, parametrize.ParametrizationList)]
+    for wrapped in weights:
+        separate = method.model_copy(update={"weights": "per_channel"})
+        wrapped[0] = LearnedWeightQuantizer(wrapped.original, separate if wrapped is weights[-1] else method)
+    for module in modules:
         for name, child in list(module.named_children()):
             if isinstance(child, ActivationQuantizer):
                 setattr(module, name, LearnedActivationQuantizer(method))
