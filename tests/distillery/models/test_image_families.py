@@ -96,18 +96,14 @@ def test_the_points_of_its_network_have_the_sizes_that_come_out_of_its_layers(im
     }
 
 
-def test_all_its_layers_run_on_integers_after_static_quantization(
-    image_family, learned, file, rows, static_params
-):
+def test_static_int8_runs_all_its_layers_on_integers(image_family, learned, file, rows, static_params):
     content = static(onnx.load_from_string(file(image_family)), rows, static_params())
     assert {operator.kind for operator in compute_operators(content)} <= {"QLinearConv", "QGemm"}
     assert compare(learned(image_family)[0], content, rows).agreement > 0.8
     assert not {node.op_type for node in onnx.load_from_string(content).graph.node} & {"Relu", "Clip"}
 
 
-def test_all_its_layers_run_on_integers_after_dynamic_quantization(
-    image_family, learned, file, rows, shipped
-):
+def test_dynamic_int8_runs_all_its_layers_on_integers(image_family, learned, file, rows, shipped):
     content = dynamic(onnx.load_from_string(file(image_family)), shipped.quantize.dynamic, rows.classes)
     assert all(operator.is_integer for operator in compute_operators(content))
     assert compare(learned(image_family)[0], content, rows).agreement > 0.8

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from distillery.data.form import Column, Shape, Table
 from distillery.models.layers import Conv, Flatten, Linear, Network
-from distillery.models.lenet import Cnn, LeNet5
+from distillery.models.lenet import Cnn
 from distillery.models.mlp import Mlp
 from distillery.models.mobilenet import MobileNetV2, Stage
 from distillery.models.network import Classifier
@@ -29,7 +29,6 @@ def resnet(width=4, stages=3, blocks=1):
 
 
 OTHERS = (
-    LeNet5(family="lenet5", padding=4, convolutions=(3, 5), hidden=(6,)),
     Cnn(family="cnn", convolutions=(3, 4), kernel=3, norm=False, hidden=(6,), dropout=0.0),
     Vgg(family="vgg", width=3, convolutions=(1, 2), hidden=(5,), dropout=0.0),
     ResNetImageNet(
