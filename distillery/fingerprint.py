@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from distillery.artifacts import digest_bytes
 from distillery.errors import DistilleryError
 
 FIRST_PARTY = ("distillery", "tasks")
+
+Folders = Callable[[str], Path | None]
 
 Plain = TypeVar("Plain")  # plain JSON
 
@@ -36,29 +39,51 @@ class NoMemo:
         return compute(path)
 
 
+@dataclass(frozen=True)
+class Module:
+    """A module's file, and the digest of its code."""
+
+    path: Path
+    digest: str
+
+
 def fingerprint(module: str, memo: Memo | None = None) -> dict[str, str]:
     """Module name -> digest, for `module` and all that it imports of FIRST_PARTY and of its own package.
 
     A package's `__init__` counts where it has code, under the name `package.__init__`.
     Raises DistilleryError where a module is not there or cannot be parsed.
     """
-    memo = memo or NoMemo()
-    roots = _roots(module)
-    if module not in {name.removesuffix(".__init__") for name, _ in _files(module, roots)}:
+    found = modules(module, _folders(module), memo or NoMemo())
+    if module not in {name.removesuffix(".__init__") for name in found}:
         raise DistilleryError(f"The module {module} is not there: install distillery again")
-    found: dict[str, str] = {}
-    seen: set[str] = set()
+    return {name: one.digest for name, one in found.items() if one.digest != NOTHING}
+
+
+def modules(module: str, folders: Folders, memo: Memo) -> dict[str, Module]:
+    """Every module that importing `module` may run and `folders` has a folder for, by its name, sorted.
+
+    `folders` tells for the first part of a dotted name the folder that it lies in, or None: not ours.
+    """
+    found: dict[str, Module] = {}
     waiting = [module]
     while waiting:
-        for name, path in _files(waiting.pop(), roots):
-            if name in seen:
-                continue
-            seen.add(name)
-            code = memo.recall("code", path, Reader(name))
-            if code["digest"] != NOTHING:
-                found[name] = code["digest"]
-            waiting += code["imports"]
+        for name, path in _files(waiting.pop(), folders):
+            if name not in found:
+                code = memo.recall("code", path, Reader(name))
+                found[name] = Module(path, code["digest"])
+                waiting += code["imports"]
     return dict(sorted(found.items()))
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder that holds a package or module of this first name, as importing would find it."""
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is not None and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations))).parent
+    return Path(spec.origin).parent if spec is not None and spec.has_location and spec.origin else None
 
 
 class Reader:
@@ -77,26 +102,18 @@ class Reader:
         return {"digest": digest_bytes(_dump(tree)), "imports": imports}
 
 
-def _roots(module: str) -> dict[str, Path]:
-    """The folders of the first-party packages."""
-    specs = {package: find_spec(package) for package in {*FIRST_PARTY, module.partition(".")[0]}}
-    return {
-        package: Path(spec.submodule_search_locations[0])
-        for package, spec in specs.items()
-        if spec is not None and spec.submodule_search_locations
-    }
+def _folders(module: str) -> Folders:
+    own = {*FIRST_PARTY, module.partition(".")[0]}
+    folders = {name: folder_of(name) for name in own}
+    return folders.get
 
 
-def _files(dotted: str, roots: dict[str, Path]) -> Iterator[tuple[str, Path]]:
+def _files(dotted: str, folders: Folders) -> Iterator[tuple[str, Path]]:
     """The modules that importing `dotted` runs: its packages, and itself unless it is a name in a module."""
-    package, *rest = dotted.split(".")
-    if package not in roots:
-        return
-    folder, name = roots[package], package
-    if (folder / "__init__.py").is_file():
-        yield f"{name}.__init__", folder / "__init__.py"
-    for part in rest:
-        name, folder = f"{name}.{part}", folder / part
+    parts = dotted.split(".")
+    folder, name = folders(parts[0]), ""
+    for part in parts if folder is not None else ():
+        name, folder = f"{name}.{part}".removeprefix("."), cast(Path, folder) / part
         if (folder / "__init__.py").is_file():
             yield f"{name}.__init__", folder / "__init__.py"
         elif (module := folder.with_name(f"{part}.py")).is_file():

@@ -104,10 +104,10 @@ def _models_kept(request: Request, made: Compressed) -> bool:
 
 def _run(request: Request, refresh: Refresh, teller: Teller) -> tuple[Compressed, list[dict[str, Any]]]:
     """Prefect is imported here, while its server starts."""
-    from tasks.bundle import running_source
+    from tasks.bundle import named_functions, running_source
     from tasks.server import prefect_server
 
-    running_source()
+    running_source(named_functions(request.params))
     records = Records(request.project)
     with prefect_server(request.project) as server:
         from tasks.running import Run, run_flow

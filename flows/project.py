@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,17 @@ class Request:
     own_data: bool  # no overlay names another source than params.yaml does
 
 
+def make_importable(project: Path) -> None:
+    """Let params name the project's own modules; what is installed, or running, comes first."""
+    if str(project) not in sys.path:
+        sys.path.append(str(project))
+
+
 def read_request(named: Path | None, overlay: Path | None, settings: tuple[str, ...]) -> Request:
     """Find the project, set its environment, and read its params; ParamsError with every fault."""
     project = find_project(named)
     prepare_environment(project)
+    make_importable(project)
     file = project / "params.yaml"
     params = load_params(file, overlay, settings)
     base = read_tree(file).get("data")

@@ -19,6 +19,8 @@ import yaml
 
 from distillery.artifacts import digest_file, files_below, write_atomically, write_json
 from distillery.machine import cpu_features, cpu_model, gpu_models
+from distillery.models.custom import own_functions
+from distillery.own_code import own_modules
 from distillery.params.project import Params
 from distillery.params.teacher import TrainedTeacher
 from tasks.environment import numeric_variables
@@ -38,7 +40,7 @@ def write_bundle(project: Path, params: Params, origin: DataOrigin, into: Path) 
 
     What data.dvc and models.dvc pin belongs to it where the rows were the project's own.
     """
-    write_atomically(into / SOURCE, running_source())
+    write_atomically(into / SOURCE, running_source(named_functions(params)))
     text = yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_atomically(into / PARAMS, text.encode())
     write_json(into / ENVIRONMENT, describe_environment())
@@ -60,11 +62,15 @@ def teacher_files(params: Params) -> dict[str, str]:
     return {n: t.file for n, t in brought.items() if not isinstance(t, TrainedTeacher)}
 
 
-def source_tar(root: Path | None = None) -> bytes:
-    """The packages under `root` (default: the running ones), and what builds them if it lies beside."""
+def source_tar(root: Path | None = None, functions: tuple[str, ...] = ()) -> bytes:
+    """The packages under `root` (default: the running ones), what builds them if it lies beside, and the
+    user's own modules behind `functions`.
+    """
+    files = dict(_sources(root or Path(__file__).resolve().parent.parent))
+    files |= {name: file for function in functions for name, file in _own_sources(function)}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, file in sorted(_sources(root or Path(__file__).resolve().parent.parent)):
+        for name, file in sorted(files.items()):
             entry = tarfile.TarInfo(name)  # a fresh entry: time 0, owner 0, no names
             entry.mode, entry.size = 0o644, file.stat().st_size
             with file.open("rb") as stream:
@@ -73,11 +79,16 @@ def source_tar(root: Path | None = None) -> bytes:
 
 
 @cache
-def running_source() -> bytes:
+def running_source(functions: tuple[str, ...] = ()) -> bytes:
     """The running code, as it was when this was first asked: a run asks before it begins, so that a file that
     is edited meanwhile does not pass for what ran.
     """
-    return source_tar()
+    return source_tar(functions=functions)
+
+
+def named_functions(params: Params) -> tuple[str, ...]:
+    """The functions of the user's own that params name."""
+    return tuple(sorted(set(own_functions(params))))
 
 
 def describe_environment() -> dict[str, object]:
@@ -110,6 +121,12 @@ def _sources(root: Path) -> Iterator[tuple[str, Path]]:
                 yield name.as_posix(), file
     if _is_ours(root / "pyproject.toml"):  # in site-packages, a README beside us is someone else's
         yield from ((name, root / name) for name in BESIDE if (root / name).is_file())
+
+
+def _own_sources(function: str) -> Iterator[tuple[str, Path]]:
+    """Named so that they are imported from where the archive is unpacked as they were from the project."""
+    for name, module in own_modules(function).items():
+        yield f"{name.replace('.', '/')}.py", module.path
 
 
 def _is_debris(name: Path) -> bool:

@@ -12,6 +12,8 @@ from distillery.artifacts import digest_json
 from distillery.errors import DistilleryError
 from distillery.fingerprint import fingerprint
 from distillery.machine import library_version
+from distillery.models.custom import own_functions
+from distillery.own_code import own_modules
 from distillery.params.base import Block
 from distillery.params.project import flatten
 from tasks.memory import DigestMemory
@@ -56,6 +58,7 @@ class Keys:
             ("call", _form(call.inputs)),
             ("python", ".".join(platform.python_version_tuple()[:2])),
             *((f"code {module}", digest) for module, digest in self._code[call.step.module].items()),
+            *((f"code {module}", digest) for module, digest in self._own_code(call).items()),
             *((f"library {name}", library_version(name)) for name in call.step.libraries),
             *(item for block in call.inputs if isinstance(block, Block) for item in _values(block)),
             *((f"read {name}", digest) for name, digest in self._reads(call).items()),
@@ -67,6 +70,16 @@ class Keys:
     def changed_since(self, call: Call, key: Key) -> list[str]:
         """In words, what a call's key is made of now that differs from `key`."""
         return changes(key.parts, Keys(self.project, self.memory).of(call))
+
+    def _own_code(self, call: Call) -> dict[str, str]:
+        """The user's modules whose functions the call's params name."""
+        found: dict[str, str] = {}
+        for function in sorted({name for value in call.inputs for name in own_functions(value)}):
+            if function not in self._code:
+                own = own_modules(function, self.memory)
+                self._code[function] = {name: module.digest for name, module in own.items()}
+            found |= self._code[function]
+        return found
 
     def _reads(self, call: Call) -> Mapping[str, str]:
         return call.step.reads(self.project, call.inputs, self.memory) if call.step.reads else {}

@@ -13,7 +13,7 @@ from distillery.data.unseen import versions_seen
 from distillery.params.project import Params
 from distillery.params.retrain import RememberParams
 from distillery.triggers import State
-from tasks.bundle import running_source
+from tasks.bundle import named_functions, running_source
 from tasks.champion import CHAMPION, Say, settle
 from tasks.data_versions import read_schema
 from tasks.environment import STATE
@@ -82,7 +82,7 @@ def present_state(project: Path, params: Params, champion: Champion | None) -> S
         data=read["data"] if list(read) == ["data"] else digest_json(read),
         params=params_digest(params),
         gates=digest_json(tree),
-        code=digest_bytes(running_source()),
+        code=digest_bytes(running_source(named_functions(params))),
         champion=champion.version.tags.get("identity") if champion else None,
     )
 

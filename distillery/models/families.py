@@ -9,6 +9,7 @@ from pydantic import Field
 
 from distillery.data.form import Form
 from distillery.errors import ParamsError
+from distillery.models.custom import Custom
 from distillery.models.lenet import Cnn, LeNet5
 from distillery.models.mlp import Mlp
 from distillery.models.mobilenet import MobileNetV2
@@ -17,7 +18,8 @@ from distillery.models.resnet_imagenet import ResNetImageNet
 from distillery.models.vgg import Vgg
 
 Family = Annotated[
-    Mlp | LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg, Field(discriminator="family")
+    Mlp | LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg | Custom,
+    Field(discriminator="family"),
 ]
 
 INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from distillery.data.form import Form
+from distillery.params.base import Count
 
 
 class _Layer(BaseModel):
@@ -20,23 +21,23 @@ class Conv(_Layer):
     """
 
     kind: Literal["conv"] = "conv"
-    channels: int
-    kernel: int
-    stride: int
+    channels: Count
+    kernel: Count
+    stride: Count
     relu: bool
     norm: bool = True
-    padding: int | None = None
-    ceiling: float | None = None
+    padding: Annotated[int, Field(ge=0)] | None = None
+    ceiling: Annotated[float, Field(gt=0)] | None = None
 
 
 class Depthwise(_Layer):
     """A convolution of each channel by itself, batch norm, and ReLU where `relu`, up to `ceiling`."""
 
     kind: Literal["depthwise"] = "depthwise"
-    kernel: int
-    stride: int
+    kernel: Count
+    stride: Count
     relu: bool
-    ceiling: float | None = None
+    ceiling: Annotated[float, Field(gt=0)] | None = None
 
 
 Convolution = Annotated[Conv | Depthwise, Field(discriminator="kind")]
@@ -64,17 +65,17 @@ class MaxPool(_Layer):
     """The largest of every window; places beyond the map, `padding` each side, count as none."""
 
     kind: Literal["max_pool"] = "max_pool"
-    kernel: int
-    stride: int
-    padding: int = 0
+    kernel: Count
+    stride: Count
+    padding: Annotated[int, Field(ge=0)] = 0
 
 
 class MeanPool(_Layer):
     """The mean of every window."""
 
     kind: Literal["mean_pool"] = "mean_pool"
-    kernel: int
-    stride: int
+    kernel: Count
+    stride: Count
 
 
 class Pool(_Layer):
@@ -93,7 +94,7 @@ class Linear(_Layer):
     """A dense layer, and ReLU where `relu`."""
 
     kind: Literal["linear"] = "linear"
-    features: int
+    features: Count
     relu: bool
 
 
@@ -101,7 +102,7 @@ class Dropout(_Layer):
     """Zero a share of the features while training (Srivastava et al. 2014)."""
 
     kind: Literal["dropout"] = "dropout"
-    share: float
+    share: Annotated[float, Field(ge=0, lt=1)]
 
 
 Layer = Annotated[

@@ -14,7 +14,7 @@ from tasks.work import Work
 project, cut, params_file = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 data, root = Path(sys.argv[4]), Path(sys.argv[5])
 
-tasks.bundle.running_source = lambda: b"the code"  # which may be edited meanwhile
+tasks.bundle.running_source = lambda *_: b"the code"  # which may be edited meanwhile
 
 if cut != "nowhere":
     module, _, path = cut.partition(":")

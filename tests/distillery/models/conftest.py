@@ -22,8 +22,8 @@ SMALL = {
 
 
 def pytest_generate_tests(metafunc):
-    if "family" in metafunc.fixturenames:
-        metafunc.parametrize("family", sorted(set(SMALL) - {"resnet"}))  # which all other tests work on
+    if "image_family" in metafunc.fixturenames:
+        metafunc.parametrize("image_family", sorted(set(SMALL) - {"resnet"}))  # which all other tests work on
 
 
 @pytest.fixture(scope="session")

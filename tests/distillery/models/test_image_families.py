@@ -1,4 +1,4 @@
-"""What every family of images must do: learn, be saved, fold, export, round to int8, lose channels."""
+"""What every family that reads images must do: learn, be saved, fold, export, become int8, lose channels."""
 
 from __future__ import annotations
 
@@ -62,32 +62,32 @@ def logits(model, rows):
     return model.eval()(torch.from_numpy(np.array(rows.features[:32])))
 
 
-def test_it_learns(family, learned):
-    _, (first, last) = learned(family)
+def test_it_learns(image_family, learned):
+    _, (first, last) = learned(image_family)
     assert last < first
 
 
-def test_it_is_saved_and_loaded_to_the_same_logits(family, learned, rows, tmp_path):
-    model, _ = learned(family)
+def test_it_is_saved_and_loaded_to_the_same_logits(image_family, learned, rows, tmp_path):
+    model, _ = learned(image_family)
     save_model(model, tmp_path)
     assert torch.equal(logits(load_model(tmp_path), rows), logits(model, rows))
 
 
-def test_folding_the_batch_norms_changes_no_logit(family, learned, rows):
-    model, _ = learned(family)
+def test_folding_the_batch_norms_changes_no_logit(image_family, learned, rows):
+    model, _ = learned(image_family)
     folded = model.folded()
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     torch.testing.assert_close(logits(folded, rows), logits(model, rows), rtol=0, atol=1e-4)
 
 
-def test_its_file_says_what_it_says(family, learned, file, rows):
-    parity = compare(learned(family)[0], file(family), rows)
+def test_its_file_says_what_it_says(image_family, learned, file, rows):
+    parity = compare(learned(image_family)[0], file(image_family), rows)
     assert parity.largest_logit_difference < 1e-4
     assert parity.agreement == 1.0
 
 
-def test_the_points_of_its_network_have_the_sizes_that_come_out_of_its_layers(family, learned, rows):
-    model, _ = learned(family)
+def test_the_points_of_its_network_have_the_sizes_that_come_out_of_its_layers(image_family, learned, rows):
+    model, _ = learned(image_family)
     x = model.encoding(torch.from_numpy(np.array(rows.features[:2])))
     sizes = [tuple((x := layer(x)).shape[1:]) for layer in model.eval().layers]
     found = points(model.network)
@@ -96,23 +96,23 @@ def test_the_points_of_its_network_have_the_sizes_that_come_out_of_its_layers(fa
     }
 
 
-def test_all_its_layers_run_on_integers_after_static_quantization(family, learned, file, rows, static_params):
-    content = static(onnx.load_from_string(file(family)), rows, static_params())
+def test_static_int8_runs_all_its_layers_on_integers(image_family, learned, file, rows, static_params):
+    content = static(onnx.load_from_string(file(image_family)), rows, static_params())
     assert {operator.kind for operator in compute_operators(content)} <= {"QLinearConv", "QGemm"}
-    assert compare(learned(family)[0], content, rows).agreement > 0.8
+    assert compare(learned(image_family)[0], content, rows).agreement > 0.8
     assert not {node.op_type for node in onnx.load_from_string(content).graph.node} & {"Relu", "Clip"}
 
 
-def test_all_its_layers_run_on_integers_after_dynamic_quantization(family, learned, file, rows, shipped):
-    content = dynamic(onnx.load_from_string(file(family)), shipped.quantize.dynamic, rows.classes)
+def test_dynamic_int8_runs_all_its_layers_on_integers(image_family, learned, file, rows, shipped):
+    content = dynamic(onnx.load_from_string(file(image_family)), shipped.quantize.dynamic, rows.classes)
     assert all(operator.is_integer for operator in compute_operators(content))
-    assert compare(learned(family)[0], content, rows).agreement > 0.8
+    assert compare(learned(image_family)[0], content, rows).agreement > 0.8
 
 
 def test_trained_aware_of_int8_it_says_what_its_integer_file_says(
-    family, learned, rows, augment, training, shipped, runtime
+    image_family, learned, rows, augment, training, shipped, runtime
 ):
-    quantized = with_fake_quantizers(learned(family)[0])
+    quantized = with_fake_quantizers(learned(image_family)[0])
     targets = np.zeros((augment.views, len(rows.where(Split.TRAIN)), len(rows.classes)), np.float32)
     labels_alone = shipped.distill.model_copy(update={"alpha": 0.0})
     qat = shipped.quantize.qat.model_copy(
@@ -126,12 +126,12 @@ def test_trained_aware_of_int8_it_says_what_its_integer_file_says(
     assert compare(quantized, content, rows).agreement == 1.0
 
 
-def test_it_can_lose_channels_and_is_then_another_network_of_its_layers(family, learned, rows, shipped):
+def test_it_can_lose_channels_and_is_then_another_network_of_its_layers(image_family, learned, rows, shipped):
     method = ChannelParams(
         kind="channels", importance="group", scope="layer", share=0.4, rounds=1, multiple=1,
         max_accuracy_drop=100, penalty=None, training=shipped.distill.training,
     )  # fmt: skip
-    model = copy.deepcopy(learned(family)[0])
+    model = copy.deepcopy(learned(image_family)[0])
     kept = choose_channels(model, method)
     smaller = cut(model, kept)
     assert sum(channels_of(smaller.network).free.values()) < sum(channels_of(model.network).free.values())
@@ -139,20 +139,20 @@ def test_it_can_lose_channels_and_is_then_another_network_of_its_layers(family, 
     assert [layer.kind for layer in smaller.network.layers] == [layer.kind for layer in model.network.layers]
 
 
-def test_channel_pruning_of_it_is_accepted_when_params_are_read(family, small_family, shipped):
+def test_channel_pruning_of_it_is_accepted_when_params_are_read(image_family, small_family, shipped):
     method = ChannelParams(
         kind="channels", importance="l1", scope="layer", share=0.5, rounds=1, multiple=1,
         max_accuracy_drop=1, penalty=None, training=shipped.distill.training,
     )  # fmt: skip
-    assert unfit(small_family(family), method) is None
+    assert unfit(small_family(image_family), method) is None
 
 
-def test_a_table_is_refused_by_name(family, small_family):
+def test_a_table_is_refused_by_name(image_family, small_family):
     with pytest.raises(ParamsError) as caught:
-        require_fitting({"student.model": small_family(family)}, TABLE)
-    assert f"student.model: {family} reads images" in caught.value.faults[0]
+        require_fitting({"student.model": small_family(image_family)}, TABLE)
+    assert f"student.model: {image_family} reads images" in caught.value.faults[0]
     with pytest.raises(ParamsError, match="reads images"):
-        small_family(family).network(TABLE, 2)
+        small_family(image_family).network(TABLE, 2)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from distillery.data.form import Shape
 from distillery.errors import ParamsError
 from distillery.models.layers import Conv, Flatten, Linear, Network
+from distillery.models.lenet import Cnn
 from distillery.models.mlp import Mlp
+from distillery.models.mobilenet import MobileNetV2, Stage
 from distillery.models.network import Classifier, DenseBlock, load_model, save_model
 from distillery.models.resnet import ResNet
+from distillery.models.resnet_imagenet import ResNetImageNet
 from distillery.pruning.channels import channels_of
 from distillery.pruning.surgery import choose_channels, cut, group_norms, importance, weight_of
 
@@ -27,7 +30,20 @@ NETWORKS = {
     "mlp": Mlp(family="mlp", hidden=(7, 5), dropout=0.1).network(IMAGE, 4),
     "resnet": RESNET.network(IMAGE, 4),
     "flat": FLAT,
-}
+    "cnn": Cnn(
+        family="cnn", convolutions=(4, 5), kernel=3, norm=False, hidden=(6,), dropout=0.0
+    ).network(IMAGE, 4),
+    "bottlenecks": ResNetImageNet(
+        family="resnet_imagenet", stem="large", block="bottleneck", width=3, blocks=(2, 1), dropout=0.0
+    ).network(IMAGE, 4),
+    "mobilenet": MobileNetV2(
+        family="mobilenet_v2", stem=8, stem_stride=1, head=16, width=1.0, dropout=0.0,
+        stages=(
+            Stage(expand=2, channels=8, blocks=2, stride=1),
+            Stage(expand=1, channels=8, blocks=2, stride=2),
+        ),
+    ).network(IMAGE, 4),
+}  # fmt: skip
 
 
 def images(count=12, seed=0):
