@@ -62,6 +62,17 @@ def test_errors_in_the_faq_are_printed_as_quoted(project):
             assert one.is_in(done.err), (str(one), done.err)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["dkd", "hints", "relations"])
+def test_presets_of_distillation_run(project, preset):
+    short = ("distill.training.epochs=2", "distill.pace={kind: constant}")
+    settings = [word for setting in short for word in ("--set", setting)]
+    done = project("run", "--json", "--params", str(ROOT / f"params/{preset}.yaml"), *settings)
+    ran = {step["name"] for step in done.json["steps"] if step["status"] == "ran"}
+    assert "distill_student" in ran
+    assert "train_teacher" not in ran
+
+
 def test_every_other_command_and_option_in_the_docs_is_typed_by_some_test():
     tests = [file.read_text() for file in sorted((ROOT / "tests").rglob("test_*.py"))]
     missing = set()
