@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.options import AsJson, Project, print_json, request_of, told
+from flows.options import AsJson, Project, print_json, request_of, teller_of, told
 
 data = typer.Typer(
     name="data", help="The project's data set: import, versions, remotes.", no_args_is_help=True
@@ -171,4 +171,4 @@ def _tell(status: dict[str, Any], as_json: bool) -> None:
 
 
 def _say(sentence: str) -> None:
-    typer.echo(sentence, err=True)
+    teller_of().say(sentence)

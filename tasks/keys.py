@@ -94,8 +94,8 @@ def changes(before: Mapping[str, Any], key: Key) -> list[str]:
 
 
 def made_anew(labels: Iterable[str]) -> list[str]:
-    """In words, that inputs must be made first."""
-    return [f"input {label} will be made anew" for label in labels]
+    """In words, that inputs must be made first; one that is handed over twice is said once."""
+    return [f"input {label} will be made anew" for label in dict.fromkeys(labels)]
 
 
 def _form(inputs: Iterable[Input]) -> str:

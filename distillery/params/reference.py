@@ -201,4 +201,4 @@ def _bounds(annotation: Any) -> Iterator[str]:
             if getattr(bound, "min_length", None):
                 yield f"at least {bound.min_length}"
             if pattern := getattr(bound, "pattern", None):
-                yield f"matches {pattern}"
+                yield f"matches `{pattern}`"

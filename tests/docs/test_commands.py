@@ -79,7 +79,7 @@ def test_commands_of_dvc_are_parsed_by_dvc(command):
     ("line", "words"),
     [
         ("$ distillery run   # again", ("distillery", "run")),
-        ("distillery promote [V] [--reason TEXT]", ("distillery", "promote", "V", "--reason", "TEXT")),
+        ("distillery promote [VERSION] [--to T]", ("distillery", "promote", "VERSION", "--to", "T")),
         ("A=1 mlflow server", ("mlflow", "server")),
         ("distillery run --set a='{b: [1, 2]}'", ("distillery", "run", "--set", "a={b: [1, 2]}")),
         ("loss = alpha", ()),

@@ -199,3 +199,18 @@ def test_mnist_like_folders_are_imported_gzipped_or_not(imported, tmp_path):
     found = json.loads(project("data", "import", str(source), "--json").out)
     assert (found["rows"], found["classes"]) == (360, ["0", "1", "2"])
     assert np.load(project.folder / "data/tested.npy").sum() == 60
+
+
+def test_a_table_may_have_its_own_test_rows_and_any_column_as_label(new_project, tmp_path):
+    train = write_csv(tmp_path / "train.csv")
+    test = write_csv(tmp_path / "test.csv", rows=60, seed=1)
+    new_project("data", "import", str(train), "--test", str(test), "--label", "colour")
+    schema = json.loads((new_project.folder / "data/schema.json").read_text())
+    assert schema["classes"] == ["blue", "red"]
+    assert status(new_project)["rows"] == 460
+
+
+def test_images_are_brought_to_one_size(new_project, tmp_path):
+    write_images(tmp_path / "pictures", ["dark", "light"] * 30, size=12)
+    new_project("data", "import", str(tmp_path / "pictures"), "--resize", "8x8")
+    assert np.load(new_project.folder / "data/features-000.npy").shape[1:3] == (8, 8)

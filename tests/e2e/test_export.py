@@ -23,6 +23,11 @@ def test_the_champion_is_taken_away_twice_in_the_same_bytes(first, tmp_path):
     assert str(project.folder).encode() not in b"".join(one.values())
 
 
+def test_the_licence_of_the_data_is_what_was_said(first, tmp_path):
+    first[0]("export", "--to", str(tmp_path / "parcel"), "--data-licence", "CC0 1.0")
+    assert "CC0 1.0" in (tmp_path / "parcel/MODEL_CARD.md").read_text()
+
+
 def test_a_folder_that_holds_something_is_refused_and_left(first, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine").write_text("mine")

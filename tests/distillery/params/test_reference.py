@@ -58,7 +58,7 @@ def test_what_params_yaml_lacks_is_told_as_missing(tree):
         (Count, "integer", "≥ 1"),
         (Literal["a", "b", "c"], "choice", "a, b or c"),
         (tuple[Count, ...], "list of integers", "≥ 1"),
-        (Annotated[str, Field(pattern="^x$")], "text", "matches ^x$"),
+        (Annotated[str, Field(pattern="^x$")], "text", "matches `^x$`"),
         (bool, "true or false", ""),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from distillery.errors import DistilleryError, StepError
 from distillery.params.base import Block
 from distillery.params.project import Params
-from tasks.keys import Key, Keys, changes
+from tasks.keys import Key, Keys, changes, made_anew
 from tasks.memory import DigestMemory
 from tasks.planning import known_steps
 from tasks.steps import Call, Step
@@ -47,6 +47,13 @@ def test_every_change_is_said_at_once(ran):
     ran.times, ran.number = 2.0, 6
     assert ran.because()["sow"] == ["seeds.number: 5 -> 6"]
     assert ran.because()["press.hot"] == ["oil.times: 1.0 -> 2.0", "input sow will be made anew"]
+
+
+def test_an_input_that_is_handed_over_twice_is_said_once():
+    assert made_anew(["sow", "press", "sow"]) == [
+        "input sow will be made anew",
+        "input press will be made anew",
+    ]
 
 
 def test_changed_code_is_named_by_its_file(ran):
