@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from distillery.data.rows import Rows, Split, load_rows
 from distillery.machine import cpu_model, library_version
 from distillery.params.project import Params
 from distillery.report.facts import Answers, Curve, DataFacts, DataVersion, Earlier, Facts, Registered
+from distillery.report.layers import Layer, layers_of
 from distillery.report.variants import Variant, variant_of
 from distillery.trend import TrendPoint
 from distillery.verdict import GateResult, Outcome, Verdict
@@ -27,6 +28,7 @@ from tasks.params_identity import params_digest
 from tasks.records import CONTROL, LIBRARIES
 from tasks.repository import commit_label
 
+FLOAT = "-fp32"
 Folders = Mapping[str, Path]  # by variant
 SPLITS = ("train", "validation", "test", "left_out", "calibration")
 
@@ -64,6 +66,7 @@ def read_facts(project: Path, run: RunFolders, params: Params, known: Known) -> 
         control=CONTROL if CONTROL in run.models else None,
         tested={name: _tested(folder, rows) for name, folder in run.evaluations.items()},
         operators={name: numbers["operators"] for name, numbers in measured.items()},
+        layers=dict(_layers(run)),
         curves=tuple(_curves(run)),
         chosen=chosen["name"] if chosen else None,
         reason=choice["reason"],
@@ -100,6 +103,15 @@ def _tested(evaluation: Path, rows: Rows) -> Answers:
     test = np.asarray(table["split"].cast("string").to_numpy(zero_copy_only=False) == "test", np.bool_)
     label, predicted, probability = (table[name].to_numpy()[test] for name in columns[1:])
     return Answers(rows.where(Split.TEST), label, predicted, probability)
+
+
+def _layers(run: RunFolders) -> Iterator[tuple[str, tuple[Layer, ...]]]:
+    """The weights of every file but the teacher's, each beside the float file of the same network."""
+    floats = {run.networks[name]: name for name in run.models if name.endswith(FLOAT)}
+    for name in list(run.models)[1:]:
+        beside = floats.get(run.networks[name])
+        reference = (run.models[beside] / "model.onnx").read_bytes() if beside and beside != name else None
+        yield name, layers_of((run.models[name] / "model.onnx").read_bytes(), reference)
 
 
 def _curves(run: RunFolders) -> list[Curve]:

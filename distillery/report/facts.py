@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from distillery.data.rows import Rows
 from distillery.params.budget import BudgetParams
+from distillery.report.layers import Layer
 from distillery.report.variants import Variant
 from distillery.trend import TrendPoint
 from distillery.verdict import Verdict
@@ -91,6 +92,7 @@ class Facts:
     control: str | None
     tested: Mapping[str, Answers]  # by variant
     operators: Mapping[str, Mapping[str, int]]  # by variant, of the optimized graph
+    layers: Mapping[str, tuple[Layer, ...]]  # by variant, without the teacher
     curves: tuple[Curve, ...]
     chosen: str | None
     reason: str

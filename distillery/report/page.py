@@ -28,6 +28,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 MOST_FLIPS = 24  # of one kind
 MOST_MATRIX = 20  # classes
 MOST_PAIRS = 20
+MOST_LAYERS = 100  # of one file
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ def _view(facts: Facts) -> dict[str, Any]:
         "operators": [
             _operators(facts, variant.name, variant.integer_op_share) for variant in facts.variants
         ],
+        "layered": [(v, facts.layers[v.name]) for v in facts.variants if v.name in facts.layers],
+        "most_layers": MOST_LAYERS,
         "drift": _drift(facts),
     }
 

@@ -31,7 +31,7 @@ def trend_chart(points: Sequence[TrendPoint]) -> Chart:
         _line(latency, points, lambda point: point.latency_p50_ms, milliseconds)
         percent_scale(accuracy.yaxis)
         for axes, name, written in ((size, "file size", file_size), (latency, "p50", milliseconds)):
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _, as_text=written: as_text(value)))
             axes.set_ylabel(name)
         accuracy.set_ylabel("test accuracy")

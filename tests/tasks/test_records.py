@@ -113,3 +113,13 @@ def test_a_version_is_listed_from_its_tags():
 def test_a_version_that_someone_else_made_is_listed_with_gaps(tags):
     row = listed("1", tags, [])
     assert (row["name"], row["accuracy"], row["file_bytes"], row["broken"]) == (None, None, None, [])
+
+
+def test_the_version_of_the_data_is_told_where_there_is_one():
+    def told(source, rows):
+        row = listed("1", {"data_source": source, "rows": rows}, [])
+        return row["data_version"], row["test_rows"]
+
+    assert told('{"dataset": "people", "version": 3}', "360") == (3, 360)
+    assert told('{"source": "digits"}', "360.0") == (None, 360)
+    assert told("no json", "none") == told("[]", "") == (None, None)

@@ -106,6 +106,7 @@ def facts_of(shipped, tested, variant):
     from distillery.data.rows import Split
     from distillery.evaluation import wilson_interval
     from distillery.report.facts import Curve, DataFacts, DataVersion, Earlier, Facts, Registered
+    from distillery.report.layers import Layer
     from distillery.trend import TrendPoint
 
     def make(rows, **changes):
@@ -127,6 +128,13 @@ def facts_of(shipped, tested, variant):
         plain = {
             "written": "2026-01-02 03:04 UTC", "variants": tuple(variants), "control": "control-fp32",
             "tested": said, "operators": {n: {"QLinearConv": 9, "Gemm": 1} for n in NAMES},
+            "layers": {
+                name: (
+                    Layer("Conv", (4, 1, 3, 3), 8, 36, 0.25, 1.5e-6),
+                    Layer("Gemm", (10, 4), 32, 160, 0.0, None),
+                )
+                for name in NAMES[1:]
+            },
             "curves": (curve, dataclasses.replace(curve, name="control-fp32", best=5)),
             "chosen": "student-int8-dynamic", "reason": "smallest of the 2 that keep the budget",
             "budget": shipped.budget, "rows": rows,

@@ -191,3 +191,17 @@ def test_versions_over_time_are_a_chart_and_a_table(facts, page, read):
     alone = render(dataclasses.replace(facts, trend=facts.trend[:1]))
     assert "There is no earlier champion to compare with." in alone
     assert read(alone).faults == []
+
+
+def test_every_file_has_a_table_of_its_weights_and_the_chosen_one_is_open(facts, page, read):
+    opened = [attributes for attributes in read(page).all("details") if "open" in attributes]
+    assert len(opened) == 1
+    assert "student-int8-dynamic: 2 weights, 196 of" in page
+    assert "4 × 1 × 3 × 3" in page
+    assert "1.50e-06" in page
+    many = {"student-fp32": facts.layers["student-fp32"] * 60}
+    html = render(dataclasses.replace(facts, layers=many))
+    assert "The first 100." in html
+    assert "100 Gemm" in html
+    assert "101 Conv" not in html
+    assert "Only the teacher was made" in render(dataclasses.replace(facts, layers={}))
