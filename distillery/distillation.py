@@ -27,7 +27,7 @@ from distillery.pacing import Progress, paced, risen
 from distillery.params.data import AugmentParams
 from distillery.params.distill import LOGITS, Angles, Attention, Distances, DistillParams, Hints, Term
 from distillery.params.runtime import RuntimeParams
-from distillery.training import Epoch, autocast, train
+from distillery.training import AfterStep, Epoch, autocast, train
 
 Features = Mapping[str, Tensor]  # by point: (B, C, H, W), (B, C), or logits (B, classes)
 
@@ -40,6 +40,7 @@ def distill(
     distill: DistillParams,
     runtime: RuntimeParams,
     teacher: Classifier | None = None,
+    after_step: AfterStep | None = None,
 ) -> Iterator[Epoch]:
     """Train `student` in place on the teacher's targets (views, N_train, classes).
 
@@ -54,7 +55,10 @@ def distill(
         watcher = teacher if there else None
         torch.manual_seed(runtime.seed)
         lesson = Lesson(distill, seen, shown, _hints(distill, student, teacher), watcher, runtime)
-        for epoch in train(student, batches, lesson, distill.training, runtime, beside=lesson.hints):
+        learning = train(
+            student, batches, lesson, distill.training, runtime, after_step=after_step, beside=lesson.hints
+        )
+        for epoch in learning:
             yield epoch
             lesson.next_epoch()
 

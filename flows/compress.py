@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distillery.params.project import Params
+from flows.chaining import chained
 from flows.teaching import teach
 from tasks.fitting import require_readable
 from tasks.records import CONTROL, TEACHER
@@ -15,7 +16,6 @@ from tasks.steps import (
     export_model,
     measure_model,
     prepare_data,
-    prune_student,
     quantize_student,
     register_model,
     train_control,
@@ -48,8 +48,8 @@ def compress(params: Params) -> Compressed:
     control = train_control(data, augment, params.student, distill.training, runtime)
 
     networks = {TEACHER: taught.teacher, STUDENT: student, CONTROL: control}
-    if params.prune is not None:
-        networks[PRUNED] = prune_student(data, student, targets, augment, distill, params.prune, runtime)
+    if params.prune:
+        networks[PRUNED] = chained(data, taught, control, params)
     models = {TEACHER: taught.file}
     for name in list(networks)[1:]:
         models[name] = export_model(data, networks[name], runtime, variant=name)

@@ -27,10 +27,11 @@ Begin = tuple[()] | tuple[BeginParams]  # one that names no network would change
 
 @dataclass(frozen=True)
 class Taught:
-    """The teacher, its ONNX file, the targets that the student learned from, and the student."""
+    """The teacher, its ONNX file, who guided the student, the targets that it learned from, the student."""
 
     teacher: Noun
     file: Noun
+    guide: Noun
     targets: Noun
     student: Noun
 
@@ -62,7 +63,7 @@ def teach(data: Noun, params: Params) -> Taught:
     student = distilled(guide, targets, params.student, None, begin)
     is_file = isinstance(params.teacher, OnnxTeacher)
     file = teacher if is_file else export_model(data, teacher, runtime, variant=TEACHER)
-    return Taught(teacher, file, targets, student)
+    return Taught(teacher, file, guide, targets, student)
 
 
 def _teacher(

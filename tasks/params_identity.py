@@ -9,6 +9,7 @@ from distillery.params.project import Params
 
 OUTSIDE_IDENTITY = {"budget", "promotion", "retrain", "registry"}
 DISTILL_OFF = {"soft": {"kind": "kl"}, "pace": {"kind": "constant"}, "terms": []}
+CHAIN_OFF = ["distill", "prune", "quantize"]
 STATIC_OFF = {
     "weights": "per_channel", "activations": "asymmetric", "equalize": False, "correct_biases": False,
     "fallback": None,
@@ -34,6 +35,8 @@ def _drop_what_is_off(tree: dict[str, Any]) -> None:
         del teachers["combine"]
     if not (teachers["others"] or teachers["assistants"]) and teachers["generations"] == 1:
         del tree["teachers"]
+    if tree["prune"] is None or tree["chain"] == CHAIN_OFF:
+        del tree["chain"]
     if tree["prune"] is None:
         del tree["prune"]
     static = tree["quantize"]["static"]

@@ -120,8 +120,8 @@ def _curves(run: RunFolders) -> list[Curve]:
     folders |= {folder: name for name, folder in run.models.items()}
     found = []
     for folder, name in sorted(folders.items(), key=lambda item: list(run.models).index(item[1])):
-        if (folder / "epochs.json").is_file():
-            epochs = read_json(folder / "epochs.json")
+        epochs = read_json(folder / "epochs.json") if (folder / "epochs.json").is_file() else []
+        if epochs:  # a round of pruning that finds nothing to take trains none
             best = max(number for number, epoch in enumerate(epochs, 1) if epoch["best"])
             found.append(Curve(name, tuple(epoch["accuracy"] for epoch in epochs), best))
     return found

@@ -14,10 +14,11 @@ from distillery.errors import ParamsError
 from distillery.machine import resolve
 from distillery.params.base import Block
 from distillery.params.budget import BudgetParams, RegistryParams
+from distillery.params.chain import Chain, out_of_order, out_of_turn
 from distillery.params.data import AugmentParams, DataParams
 from distillery.params.distill import LOGITS, DistillParams
 from distillery.params.promotion import PromotionParams
-from distillery.params.prune import PruneParams
+from distillery.params.prune import Prunings
 from distillery.params.quantize import QuantizeParams
 from distillery.params.retrain import RetrainParams
 from distillery.params.runtime import RuntimeParams
@@ -42,7 +43,8 @@ class Params(Block):
     teachers: TeachersParams
     student: StudentParams
     distill: DistillParams
-    prune: PruneParams | None
+    chain: Chain
+    prune: Prunings
     quantize: QuantizeParams
     budget: BudgetParams
     promotion: PromotionParams
@@ -52,9 +54,13 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _what_is_pruned_can_be(self) -> Params:
-        refusal = unfit(self.student.model, self.prune) if self.prune else None
-        if refusal is not None:
-            raise ValueError(refusal)
+        several = len(self.prune) > 1
+        places = [f"prune.{at}" if several else "prune" for at in range(len(self.prune))]
+        found = [unfit(self.student.model, m, at) for at, m in zip(places, self.prune, strict=True)]
+        refusals = [refusal for refusal in found if refusal is not None]
+        refusals += [*out_of_turn(self.prune), *out_of_order(self.chain, self.prune)]
+        if refusals:
+            raise ValueError("; ".join(refusals))
         return self
 
     @model_validator(mode="after")
@@ -174,11 +180,12 @@ def _fault(error: Any, tree: Tree) -> str:
 
 
 def _visible(location: Sequence[str | int], tree: Tree) -> list[str | int]:
-    """The location without the union tags that pydantic inserts, which no one wrote in a file."""
+    """The location without what no one wrote in a file: union tags, a place in a list of one."""
     parts: list[str | int] = []
     here: Any = tree
     for part in location:
-        if isinstance(here, dict) and part not in here and part in [here.get(tag) for tag in TAGS]:
+        tags = [here.get(tag) for tag in TAGS] if isinstance(here, dict) else []
+        if isinstance(here, dict) and part not in here and (isinstance(part, int) or part in tags):
             continue
         parts.append(part)
         here = _item(here, part)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from distillery.params.base import Block, Count, NonNegative, Positive
 from distillery.params.training import TrainingParams
@@ -41,7 +42,7 @@ class MagnitudeParams(_PruneParams):
     @model_validator(mode="after")
     def _epochs_are_left_at_the_full_share(self) -> MagnitudeParams:
         if self.ramp_epochs >= self.training.epochs:
-            raise ValueError("prune.ramp_epochs must be below prune.training.epochs")
+            raise ValueError("ramp_epochs must be below training.epochs")
         return self
 
 
@@ -83,7 +84,7 @@ class PatternParams(_PruneParams):
     @model_validator(mode="after")
     def _something_goes(self) -> PatternParams:
         if self.keep >= self.of:
-            raise ValueError("prune.keep must be below prune.of: all weights would stay")
+            raise ValueError("keep must be below of: all weights would stay")
         return self
 
 
@@ -105,4 +106,20 @@ class ChannelParams(_PruneParams):
 
 
 Pruning = MagnitudeParams | ThresholdParams | RegrowParams | PatternParams | ChannelParams
-PruneParams = Annotated[Pruning, Field(discriminator="kind")]
+
+
+def _in_turn(given: Any) -> Any:
+    """null is none, and a block one method."""
+    return () if given is None else (given,) if isinstance(given, dict | _PruneParams) else given
+
+
+def _as_written(methods: Sequence[Pruning]) -> Any:
+    trees = [method.model_dump(mode="json") for method in methods]
+    return trees if len(trees) > 1 else trees[0] if trees else None
+
+
+Prunings = Annotated[
+    tuple[Annotated[Pruning, Field(discriminator="kind")], ...],
+    BeforeValidator(_in_turn),
+    PlainSerializer(_as_written),
+]  # in turn; written null, a block, or a list of blocks

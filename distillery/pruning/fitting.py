@@ -17,19 +17,22 @@ ANY_CLASSES = 2
 OTHERS = "magnitude, threshold, regrow and pattern prune single weights"
 
 
-def unfit(model: Family, method: Pruning) -> str | None:
-    """Why a family's networks cannot be pruned so, whatever their rows are; None: they can."""
+def unfit(model: Family, method: Pruning, where: str) -> str | None:
+    """Why a family's networks cannot be pruned so, whatever their rows are; None: they can.
+
+    `where` is the method's place in params.yaml.
+    """
     rows = next((rows for rows in ANY_ROWS if model.refusal(rows) is None), None)
-    return None if rows is None else cannot_prune(model.network(rows, ANY_CLASSES), method)
+    return None if rows is None else cannot_prune(model.network(rows, ANY_CLASSES), method, where)
 
 
-def cannot_prune(network: Network, method: Pruning) -> str | None:
+def cannot_prune(network: Network, method: Pruning, where: str) -> str | None:
     """Why this network cannot be pruned so, and what else to do; None: it can."""
     match method:
         case ChannelParams():
-            return _no_channels(channels_of(network), method)
+            return _no_channels(channels_of(network), method, where)
         case PatternParams():
-            return _no_pattern(channels_of(network), method)
+            return _no_pattern(channels_of(network), method, where)
         case _:
             return None
 
@@ -45,18 +48,20 @@ def rounded_up(count: int, width: int, multiple: int) -> int:
     return min(width, -(-max(1, count) // multiple) * multiple)
 
 
-def _no_channels(channels: Channels, method: ChannelParams) -> str | None:
+def _no_channels(channels: Channels, method: ChannelParams, where: str) -> str | None:
     widths = sorted(set(channels.free.values()))
     if not widths:
         last = channels.layers[-1].name
-        return f"prune.kind: channels finds none that may go, {last} gives the logits; {OTHERS}"
+        return f"{where}.kind: channels finds none that may go, {last} gives the logits; {OTHERS}"
     plain = unscaled(channels)
     if method.importance == "scale" and plain is not None:
-        return f"prune.importance: scale needs batch norms, and {plain} has none; use l1 or group"
+        return f"{where}.importance: scale needs batch norms, and {plain} has none; use l1 or group"
     if not _some_go(channels, method):
         given = f"share {method.share:g} in multiples of {method.multiple}"
         said = ", ".join(map(str, widths))
-        return f"prune.share: no channel would go, layers have {said} channels and {given} is asked: raise it"
+        return (
+            f"{where}.share: no channel would go, layers have {said} channels and {given} is asked: raise it"
+        )
     return None
 
 
@@ -71,14 +76,14 @@ def _some_go(channels: Channels, method: ChannelParams) -> bool:
             return round(method.share * sum(widths)) > 0 and method.multiple < max(widths)
 
 
-def _no_pattern(channels: Channels, method: PatternParams) -> str | None:
+def _no_pattern(channels: Channels, method: PatternParams, where: str) -> str | None:
     """A layer that reads the rows may have any number of inputs, so it is no reason to refuse."""
     mixing = [p for p in channels.layers if p.reads != RAW and not p.each_alone]
     inputs = {p.name: channels.widths[p.reads] * p.spread for p in mixing}
     if inputs and max(inputs.values()) <= method.keep:
         widest = max(inputs, key=lambda name: inputs[name])
         return (
-            f"prune.keep: of the {inputs[widest]} inputs of {widest}, which has the most, all would stay; "
-            f"lower prune.keep"
+            f"{where}.keep: of the {inputs[widest]} inputs of {widest}, which has the most, all would stay; "
+            f"lower it"
         )
     return None

@@ -66,7 +66,7 @@ def stages(facts: Facts) -> list[Stage]:
     """Smaller network, distillation, pruning, quantization: those that led to the subject, in order."""
     by_name = {variant.name: variant for variant in facts.variants}
     subject = facts.subject.name
-    origin = f"{subject.partition('-')[0]}-fp32"
+    origin = f"{subject.partition('-int')[0]}-fp32"
     way = [facts.teacher.name, facts.control, "student-fp32", origin, subject]
     names = [name for name in dict.fromkeys(way) if name in by_name]
     return [
@@ -82,12 +82,12 @@ def stages(facts: Facts) -> list[Stage]:
 
 def _what(after: str, facts: Facts) -> str:
     """What made this file out of the one before it."""
-    family, _, precision = after.partition("-")
     if after == facts.control:
         return "smaller network"
-    if family == "student" and precision == "fp32":
+    if after == "student-fp32":
         return "distillation" if facts.control else "smaller network, distilled"
-    return "pruning" if precision == "fp32" else f"quantization ({precision})"
+    _, rounded, way = after.partition("-int")
+    return f"quantization (int{way})" if rounded else "pruning"
 
 
 @dataclass(frozen=True)

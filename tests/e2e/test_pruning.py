@@ -49,3 +49,50 @@ def test_a_chain_that_cannot_be_is_refused_at_once_and_nothing_runs(project, roo
     done = project("plan", "--params", str(root / "params/pruned.yaml"), "--set", *settings, code=2)
     assert "prune.kind: channels finds none that may go" in done.err
     assert "magnitude, threshold, regrow and pattern" in done.err
+
+
+CHAIN = (
+    "student.model.stages=2", "chain=[prune, distill, prune, quantize]",
+    "prune=[{kind: channels, importance: l1, scope: layer, share: 0.25, rounds: 1, multiple: 1, "
+    "max_accuracy_drop: 100, penalty: null, training: %s}, "
+    "{kind: magnitude, share: 0.8, scope: layer, ramp_epochs: 1, every: 2, penalty: null, training: %s}]",
+)  # fmt: skip
+TRAINING = (
+    "{epochs: 2, batch_size: 32, optimizer: adamw, learning_rate: 0.004, momentum: 0.9, weight_decay: 0.01, "
+    "schedule: cosine, patience: null, target: null}"
+)
+
+
+@pytest.mark.slow
+def test_a_chain_is_followed_in_its_order_and_its_zeros_reach_the_files(project, root):
+    settings = [part for setting in CHAIN for part in ("--set", setting.replace("%s", TRAINING))]
+    command = ("run", "--json", "--params", str(root / "params/chain.yaml"), *settings)
+    done = project(*command)
+    status = done.status()
+    links = ("prune_student", None), ("distill_student", "link-2"), ("prune_student", "link-3")
+    assert [status[link] for link in links] == ["ran"] * 3
+    assert status["train_teacher", None] == status["label_with_teacher", None] == "cached"
+
+    whole = load_model(project.artifact("train_control"))
+    models = [load_model(project.artifact(".".join(filter(None, link)))) for link in links]
+    sizes = [count_parameters(model) for model in (whole, *models)]
+    assert sizes[0] > sizes[1] == sizes[2] == sizes[3]
+    variants = {variant["name"]: variant for variant in done.json["variants"]}
+    assert [name for name in variants if "pruned" in name] == PRUNED
+    for name in PRUNED:
+        assert variants[name]["zero_share"] >= 0.79
+        assert variants[name]["transport_bytes"] < variants[name.replace("-pruned", "")]["transport_bytes"]
+
+    printed = project(*(word for word in command if word != "--json")).out
+    assert "packed bytes" in printed
+    assert "packed bytes" in (project.folder / done.json["report"]).read_text()
+    assert set(project(*command).status().values()) == {"cached"}
+
+
+def test_a_chain_out_of_order_is_refused_before_anything_runs(project, root):
+    done = project(
+        "run", "--params", str(root / "params/pruned.yaml"),
+        "--set", "chain=[distill, quantize, prune]", code=2,
+    )  # fmt: skip
+    assert "prune comes after quantize" in done.err
+    assert "put quantize last" in done.err

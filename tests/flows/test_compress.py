@@ -48,6 +48,11 @@ def pruned():
     return record(ROOT / "params" / "pruned.yaml")
 
 
+@pytest.fixture(scope="module")
+def chain():
+    return record(ROOT / "params" / "chain.yaml")
+
+
 def nouns(call):
     for value in call.inputs:
         if isinstance(value, Noun):
@@ -78,13 +83,13 @@ def test_an_update_learns_from_the_champion_too_wherever_it_learns_from_the_teac
     assert readers["remember_champion"] == readers["label_with_teacher"] != set()
 
 
-def test_every_call_is_labelled_once(recorded, pruned):
-    for calls, _ in (recorded, pruned):
+def test_every_call_is_labelled_once(recorded, pruned, chain):
+    for calls, _ in (recorded, pruned, chain):
         labels = [call.label for call in calls]
         assert len(labels) == len(set(labels))
 
 
-@pytest.mark.parametrize("flow", ["recorded", "pruned"])
+@pytest.mark.parametrize("flow", ["recorded", "pruned", "chain"])
 def test_inputs_are_made_before_they_are_read(flow, request):
     made = set()
     for call in request.getfixturevalue(flow)[0]:
@@ -118,6 +123,15 @@ def test_pruning_starts_from_the_distilled_student_and_quantizing_from_the_prune
             "prepare_data", "prune_student", "export_model.student-pruned-fp32", "label_with_teacher",
         }  # fmt: skip
         assert "prune_student" not in calls[f"quantize_student.student-int8-{way}"]
+
+
+def test_a_chain_ends_in_the_same_variants_made_from_its_last_link(pruned, chain):
+    assert list(chain[1].models) == list(pruned[1].models)
+    calls = {call.label: set(nouns(call)) for call in chain[0]}
+    assert calls["export_model.student-pruned-fp32"] == {"prepare_data", "prune_student.link-4"}
+    for way in ("dynamic", "static", "qat"):
+        assert "prune_student.link-4" in calls[f"quantize_student.student-pruned-int8-{way}"]
+        assert "distill_student" in calls[f"quantize_student.student-int8-{way}"]
 
 
 def test_what_came_before_pruning_is_called_as_without_it(recorded, pruned):

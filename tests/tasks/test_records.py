@@ -46,9 +46,16 @@ def test_pruning_shapes_a_file(params):
     assert params_digest(params.model_copy(update={"prune": preset.prune})) != params_digest(params)
 
 
+def test_the_order_shapes_a_file_where_something_is_pruned(params):
+    preset = load_params(PARAMS / "params.yaml", PARAMS / "params" / "pruned.yaml")
+    first, never = {"chain": ("prune", "distill", "quantize")}, {"chain": ("distill", "quantize")}
+    assert params_digest(preset.model_copy(update=first)) != params_digest(preset)
+    assert params_digest(params.model_copy(update=never)) == params_digest(params)
+
+
 def test_methods_that_are_off_are_no_part_of_an_identity(params):
     """What was registered before they were there is registered once."""
-    off = {"budget", "promotion", "retrain", "registry", "teachers", "prune"}
+    off = {"budget", "promotion", "retrain", "registry", "teachers", "prune", "chain"}
     tree = params.model_dump(mode="json", exclude=off)
     del tree["data"]["path"], tree["teacher"]["kind"]
     for name in ("soft", "pace", "terms"):

@@ -89,6 +89,12 @@ def test_every_training_is_shown_once_with_the_epoch_that_was_kept(project, run,
     ]  # fmt: skip
 
 
+def test_a_training_of_no_epochs_is_no_curve(project, run, params):
+    write_json(run.models["student-int8-qat"] / "epochs.json", [])
+    names = [curve.name for curve in read_facts(project, run, params, []).curves]
+    assert names == ["teacher-fp32", "student-fp32", "control-fp32"]
+
+
 def test_earlier_versions_are_those_of_the_same_data_with_all_their_numbers(project, run, params, rows):
     known = {"name": "student-fp32", "accuracy": 0.9, "file_bytes": 9, "latency_p50_ms": 0.1}
     models = [

@@ -110,7 +110,7 @@ def test_every_block_is_needed(tree, block):
 
 
 def test_an_unknown_name_is_a_fault_in_every_block(tree, root):
-    on = {name for name, value in tree.items() if value is not None}
+    on = {name for name, value in tree.items() if isinstance(value, dict)}
     blocks = {path.rpartition(".")[0] for path in leaf_paths(root) if "." in path} | on
     for block in sorted(blocks):
         name = (block + ".zzz").replace(".", "__")

@@ -47,6 +47,11 @@ def checked(tree, prune, **student):
     return validate(overlaid(tree | {"prune": prune}, {"student": student}), "params.yaml").prune
 
 
+def only(methods):
+    (method,) = methods
+    return method
+
+
 def faults(tree, prune, **student):
     with pytest.raises(ParamsError) as caught:
         checked(tree, prune, **student)
@@ -55,18 +60,30 @@ def faults(tree, prune, **student):
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_every_method_is_read_as_its_own_type(tree, kind):
-    assert type(checked(tree, block(kind))) is kind
-    penalised = checked(tree, block(kind, penalty={"kind": "group", "weight": 0.001}))
+    assert type(only(checked(tree, block(kind)))) is kind
+    penalised = only(checked(tree, block(kind, penalty={"kind": "group", "weight": 0.001})))
     assert (penalised.penalty.kind, penalised.penalty.weight) == ("group", 0.001)
 
 
 def test_as_shipped_nothing_is_pruned(shipped):
-    assert shipped.prune is None
+    assert shipped.prune == ()
+    assert shipped.model_dump(mode="json")["prune"] is None
+
+
+def test_a_block_is_a_list_of_one_and_is_written_as_it_was_read(tree):
+    one, other = block(PatternParams), block(MagnitudeParams)
+    assert checked(tree, [one]) == checked(tree, one)
+    assert checked(tree, []) == checked(tree, None) == ()
+    chain = {"chain": ["distill", "prune", "prune", "quantize"]}
+    for given, links in ((one, {}), ([one, other], chain), (None, {})):
+        params = validate(tree | {"prune": given} | links, "params.yaml")
+        assert params.model_dump(mode="json")["prune"] == given
+        assert validate(params.model_dump(mode="json"), "params.yaml").prune == params.prune
 
 
 def test_the_preset_prunes_channels_of_a_wider_student(root, shipped):
     preset = load_params(root / "params.yaml", root / "params" / "pruned.yaml")
-    assert isinstance(preset.prune, ChannelParams)
+    assert isinstance(only(preset.prune), ChannelParams)
     assert preset.student.model.width > shipped.student.model.width
     assert preset.distill == shipped.distill
 
@@ -115,11 +132,21 @@ def test_an_unknown_kind_and_unknown_names_are_told_without_union_tags(tree):
     assert fault.startswith("prune.penalty.weight: ")
 
 
+def test_in_a_list_a_fault_names_the_place(tree):
+    found = faults(tree, [block(PatternParams, keep=0), block(MagnitudeParams, zzz=1)])
+    assert found[0].startswith("prune.0.keep: ")
+    assert found[1].startswith("prune.1.zzz: is unknown")
+    (fault,) = faults(tree, ["magnitude"])
+    assert fault.startswith("prune.0: ")
+    (fault,) = faults(tree, "magnitude")
+    assert fault.startswith("prune: ")
+
+
 @pytest.mark.parametrize(
     ("kind", "changes", "words"),
     [
-        (MagnitudeParams, {"ramp_epochs": 5}, "prune.ramp_epochs must be below prune.training.epochs"),
-        (PatternParams, {"keep": 4}, "prune.keep must be below prune.of"),
+        (MagnitudeParams, {"ramp_epochs": 5}, "prune: ramp_epochs must be below training.epochs"),
+        (PatternParams, {"keep": 4}, "prune: keep must be below of"),
     ],
 )
 def test_a_method_that_contradicts_itself_is_refused(tree, kind, changes, words):
@@ -157,4 +184,4 @@ def test_a_method_that_cannot_prune_the_student_is_refused_before_anything_runs(
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_every_method_takes_a_perceptron_with_hidden_units(tree, kind):
-    assert type(checked(tree, block(kind), model=MLP)) is kind
+    assert type(only(checked(tree, block(kind), model=MLP))) is kind

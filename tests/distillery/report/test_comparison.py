@@ -116,9 +116,9 @@ def test_the_steps_lead_from_the_teacher_to_the_subject(facts):
 
 
 def test_a_pruned_subject_has_pruning_on_its_way(facts_of, rows, variant, facts):
-    extra = dict.fromkeys(("pruned-fp32", "pruned-int8-static"), facts.tested["student-fp32"])
+    names = ("student-pruned-fp32", "student-pruned-int8-static")
+    extra = dict.fromkeys(names, facts.tested["student-fp32"])
     variants = (*facts.variants, *(variant(name) for name in extra))
-    pruned = facts_of(rows, variants=variants, tested={**facts.tested, **extra}, chosen="pruned-int8-static")
-    assert [stage.what for stage in stages(pruned)] == [
-        "smaller network", "distillation", "pruning", "quantization (int8-static)",
-    ]  # fmt: skip
+    for chosen, last in ((names[1], ["pruning", "quantization (int8-static)"]), (names[0], ["pruning"])):
+        pruned = facts_of(rows, variants=variants, tested={**facts.tested, **extra}, chosen=chosen)
+        assert [stage.what for stage in stages(pruned)] == ["smaller network", "distillation", *last]
