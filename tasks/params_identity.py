@@ -11,7 +11,8 @@ OUTSIDE_IDENTITY = {"budget", "promotion", "retrain", "registry"}
 DISTILL_OFF = {"soft": {"kind": "kl"}, "pace": {"kind": "constant"}, "terms": []}
 STATIC_OFF = {
     "weights": "per_channel", "activations": "asymmetric", "equalize": False, "correct_biases": False,
-    "fallback": None,
+    "fallback": None, "bits": {"weights": 8, "activations": 8}, "rounding": {"kind": "nearest"},
+    "mixed": None,
 }  # fmt: skip
 
 
