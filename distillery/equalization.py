@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
 from distillery.integers import constants
+from distillery.weight_bits import output_axis
 
 ROUNDS = 20  # over all pairs; chains of three layers and more converge, they do not end
 LAYERS = ("Conv", "Gemm")
@@ -75,7 +76,7 @@ def _pairs(graph: GraphProto, known: dict[str, NDArray[Any]]) -> Iterator[Pair]:
             second = _only_reader(graph, second.output[0], shown)
         if second is None or second.op_type not in LAYERS or not _is_constant(second, known):
             continue
-        pair = Pair(first, second, _output_axis(first), _input_axis(second, known))
+        pair = Pair(first, second, output_axis(first, known[first.input[1]].ndim), _input_axis(second, known))
         widths = known[first.input[1]].shape[pair.outputs], known[second.input[1]].shape[pair.inputs]
         if widths[0] == widths[1]:  # a grouped layer's inputs lie on no axis of their own
             yield pair
@@ -92,10 +93,6 @@ def _is_constant(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
     """Whether the weight and the bias, a number a channel, are known."""
     biases = [known.get(name) for name in node.input[2:]]
     return node.input[1] in known and all(b is not None and b.ndim and b.shape[-1] > 1 for b in biases)
-
-
-def _output_axis(node: NodeProto) -> int:
-    return 0 if node.op_type == "Conv" or _attribute(node, "transB", 0) else 1
 
 
 def _input_axis(node: NodeProto, known: dict[str, NDArray[Any]]) -> int:

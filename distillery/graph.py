@@ -85,7 +85,7 @@ def _merge_equal_constants(graph: GraphProto) -> None:
     known = constants(graph)
     spelt_out = _feeding(graph, SPELT_OUT)
     for name, array in known.items():
-        replaced[name] = kept.setdefault((array.dtype.str, array.shape, array.tobytes()), name)
+        replaced[name] = kept.setdefault((array.dtype.name, array.shape, array.tobytes()), name)
     for node in graph.node:
         for i, name in enumerate(node.input):
             node.input[i] = replaced.get(name, name)

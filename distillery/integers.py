@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, NodeProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from distillery.tensors import LOGITS
 
 RECTIFIERS = ("Relu", "Clip")
 PASSING = ("Reshape", "MaxPool")  # what comes out is among what goes in
+FOUR_BITS = helper.tensor_dtype_to_np_dtype(TensorProto.INT4)  # two a byte in a file
 
 
 def fold_integers(graph: GraphProto) -> None:
@@ -34,6 +35,17 @@ def producers(graph: GraphProto) -> dict[str, NodeProto]:
 def constants(graph: GraphProto) -> dict[str, NDArray[Any]]:
     """Initializers as arrays."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def weights(graph: GraphProto) -> dict[str, NDArray[Any]]:
+    """Initializers as compute reads them: those of four bits, which a Cast unpacks, by the name unpacked."""
+    known = constants(graph)
+    unpacked = {
+        node.output[0]: known[node.input[0]].astype(np.int8)
+        for node in graph.node
+        if node.op_type == "Cast" and node.input[0] in known and known[node.input[0]].dtype == FOUR_BITS
+    }
+    return known | unpacked
 
 
 def quantize_linear(x: NDArray[Any], scale: NDArray[Any], zero: NDArray[Any], axis: int) -> NDArray[Any]:
@@ -76,7 +88,7 @@ def _quantize_biases(graph: GraphProto) -> None:
     for node in [n for n in graph.node if n.op_type in ("Conv", "Gemm") and len(n.input) == 3]:
         sources = [_source(name, made) for name in node.input[:2]]
         bias = known.get(node.input[2])
-        if bias is None or any(s is None or s.op_type != "DequantizeLinear" for s in sources):
+        if bias is None or any(s is None or not _has_eight_bits(s, known) for s in sources):
             continue
         scales = [known[source.input[1]] for source in sources if source is not None]
         scale = np.asarray(scales[0] * scales[1], np.float32)
@@ -88,6 +100,13 @@ def _quantize_biases(graph: GraphProto) -> None:
         dequantize = helper.make_node("DequantizeLinear", names[:2], names[2:], axis=0)
         graph.node.insert(list(graph.node).index(node), dequantize)
         node.input[2] = names[2]
+
+
+def _has_eight_bits(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
+    """Whether a node dequantizes eight bits: of sixteen there are no integer kernels, and sums overflow."""
+    if node.op_type != "DequantizeLinear":
+        return False
+    return len(node.input) < 3 or known[node.input[2]].dtype.itemsize == 1
 
 
 def _source(name: str, made: dict[str, NodeProto]) -> NodeProto | None:
@@ -115,8 +134,8 @@ def _saturates_within(node: NodeProto, limits: list[float], known: dict[str, NDA
     if node.op_type != "QuantizeLinear" or len(node.input) != 3:
         return False
     scale, zero = known.get(node.input[1]), known.get(node.input[2])
-    if scale is None or scale.ndim or zero is None or zero.dtype != np.uint8:
+    if scale is None or scale.ndim or zero is None or zero.dtype.kind != "u":
         return False
     with np.errstate(over="ignore"):  # a limit may be far beyond the integers
         ends = np.rint(np.asarray(limits, np.float32) / scale) + float(zero)
-    return bool(ends[0] <= 0 and ends[1] >= np.iinfo(np.uint8).max)
+    return bool(ends[0] <= 0 and ends[1] >= np.iinfo(zero.dtype).max)

@@ -75,8 +75,9 @@ def count_weights(content: bytes) -> int:
         if node.op_type in AUXILIARY
         for name in node.input[AUXILIARY[node.op_type] :]
     }
-    weights = (t for t in graph.initializer if t.data_type != TensorProto.INT64 and t.name not in auxiliary)
-    return sum(math.prod(tensor.dims) for tensor in weights)
+    auxiliary |= {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.INT64}
+    auxiliary -= {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.INT4}
+    return sum(math.prod(tensor.dims) for tensor in graph.initializer if tensor.name not in auxiliary)
 
 
 def _probe(model: Path, feed: Feed) -> dict[str, Any]:

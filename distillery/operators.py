@@ -16,7 +16,7 @@ import onnx
 import onnxruntime as ort
 from onnx import NodeProto, shape_inference
 
-from distillery.integers import producers
+from distillery.integers import producers, weights
 
 INTEGER = frozenset(
     {
@@ -58,9 +58,14 @@ def compute_operators(content: bytes) -> list[Operator]:
         options.log_severity_level = 3
         ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         graph = onnx.load(options.optimized_model_filepath).graph
+    made = producers(graph)
     nodes = [node for node in graph.node if node.op_type in INTEGER | FLOAT]
-    readers = Counter(name for node in nodes for name in node.input)  # equal weights are stored once
-    return [Operator(n.op_type, sum(macs.get(w, 0) // readers[w] for w in n.input)) for n in nodes]
+    read = [[_stored(name, made) for name in node.input] for node in nodes]
+    readers = Counter(name for names in read for name in names)  # equal weights are stored once
+    return [
+        Operator(node.op_type, sum(macs.get(w, 0) // readers[w] for w in names))
+        for node, names in zip(nodes, read, strict=True)
+    ]
 
 
 def integer_share(operators: list[Operator], total: int) -> float:
@@ -77,24 +82,26 @@ def macs_by_weight(model: onnx.ModelProto) -> dict[str, int]:
         v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
         for v in (*graph.value_info, *graph.output)
     }
-    weights = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    stored = {name: list(array.shape) for name, array in weights(graph).items()}
     made = producers(graph)
     macs: dict[str, int] = {}
     for node in graph.node:
         weight = _weight(node, made)
-        if weight in weights:
+        if weight in stored:
             outputs = math.prod(shapes[node.output[0]])
-            macs[weight] = macs.get(weight, 0) + outputs * _dot_length(node, weights[weight])
+            macs[weight] = macs.get(weight, 0) + outputs * _dot_length(node, stored[weight])
     return macs
 
 
 def _weight(node: NodeProto, made: dict[str, NodeProto]) -> str:
-    """The stored weight that a compute node reads, through the node that dequantizes it; else nothing."""
-    if node.op_type not in INTEGER | FLOAT:
-        return ""
-    source = made.get(node.input[1])
-    stored = source.input[0] if source is not None and source.op_type == "DequantizeLinear" else node.input[1]
-    return str(stored)
+    """The stored weight that a compute node reads; of others nothing."""
+    return _stored(node.input[1], made) if node.op_type in INTEGER | FLOAT else ""
+
+
+def _stored(name: str, made: dict[str, NodeProto]) -> str:
+    """A tensor, through the node that dequantizes it; a weight of four bits goes by its name unpacked."""
+    source = made.get(name)
+    return str(source.input[0] if source is not None and source.op_type == "DequantizeLinear" else name)
 
 
 def _dot_length(node: NodeProto, weight: list[int]) -> int:

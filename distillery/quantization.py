@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from distillery.adaround import learn_rounding
 from distillery.bias_correction import correct_biases
 from distillery.calibration import calibration_feeds
 from distillery.clipping import clipping_ranges
@@ -30,19 +31,20 @@ from distillery.data.rows import Rows
 from distillery.equalization import equalize
 from distillery.feeding import Feed
 from distillery.graph import compact
-from distillery.integers import RECTIFIERS, producers
+from distillery.integers import RECTIFIERS, constants, producers
 from distillery.learned_scales import learn_scales
 from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
-from distillery.params.quantize import DynamicParams, LearnedScales, QatParams, StaticParams
+from distillery.params.quantize import DynamicParams, LearnedParams, LearnedScales, QatParams, StaticParams
 from distillery.params.runtime import RuntimeParams
 from distillery.progressive_rounding import Rounding
 from distillery.pruning.masks import held_zeros
 from distillery.training import Epoch, reproducible, train
+from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, pack, regrid, require_opset, weighted
 
-COMPUTE = ("Conv", "Gemm", "MatMul")
+ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
 STATIC_OPS = [*COMPUTE, "Relu", "Clip", "Add", "AveragePool", "MaxPool"]
 
 
@@ -55,17 +57,33 @@ def dynamic(student: ModelProto, method: DynamicParams, classes: tuple[str, ...]
         return compact(onnx.load(file), classes)
 
 
-def static(student: ModelProto, rows: Rows, method: StaticParams, in_float: Collection[str] = ()) -> bytes:
-    """QDQ, uint8 activations, int8 weights; ranges from the calibration rows. `in_float` layers stay float.
+def static(
+    student: ModelProto,
+    rows: Rows,
+    method: StaticParams,
+    in_float: Collection[str] = (),
+    bits: Mapping[str, int] | None = None,
+) -> bytes:
+    """QDQ, activations and weights of `method.bits`; ranges from the calibration rows.
 
-    The student's graph is left as it was.
+    `in_float` layers stay float; `bits` gives the weights of layers, by name, others than the method's, 32
+    being float. The student's graph is left as it was. Raises ParamsError, naming the layers, where its opset
+    has no such bits.
     """
     named = _named(student)
+    weight_bits = dict.fromkeys(weighted(named.graph), method.bits.weights) | dict(bits or {})
+    floats = {*in_float, *(name for name, count in weight_bits.items() if count == FLOAT)}
+    weight_bits = {name: count for name, count in weight_bits.items() if name not in floats}
+    require_opset(named, weight_bits, method.bits.activations)
     if method.equalize:
         equalize(named)
-    quantized = _quantized(named, rows, method, set(in_float))
+    quantized = _quantized(named, rows, method, floats, weight_bits)
+    regrid(quantized, named, weight_bits, per_channel=method.weights == "per_channel")
+    if isinstance(method.rounding, LearnedParams):
+        learn_rounding(quantized, named, rows, weight_bits, method.rounding)
     if method.correct_biases:
         correct_biases(quantized, named, rows)
+    pack(quantized.graph, weight_bits)
     return compact(quantized, rows.classes)
 
 
@@ -74,8 +92,17 @@ def layers(student: ModelProto) -> list[str]:
     return [node.name for node in _named(student).graph.node if node.op_type in COMPUTE]
 
 
-def _quantized(named: ModelProto, rows: Rows, method: StaticParams, in_float: set[str]) -> ModelProto:
-    """The library's QDQ graph, its nodes named as before."""
+def weight_sizes(student: ModelProto) -> dict[str, int]:
+    """How many weights each layer has whose bits can be chosen, by the names of `layers`."""
+    graph = _named(student).graph
+    known = constants(graph)
+    return {name: known[node.input[1]].size for name, node in weighted(graph).items()}
+
+
+def _quantized(
+    named: ModelProto, rows: Rows, method: StaticParams, in_float: set[str], bits: Mapping[str, int]
+) -> ModelProto:
+    """The library's QDQ graph, its nodes named as before, with weights of eight bits."""
     ranges = {
         "minmax": CalibrationMethod.MinMax,
         "entropy": CalibrationMethod.Entropy,
@@ -89,21 +116,23 @@ def _quantized(named: ModelProto, rows: Rows, method: StaticParams, in_float: se
             quantize_static(
                 _copy(named), file, _CalibrationRows(rows), quant_format=QuantFormat.QDQ,
                 per_channel=method.weights == "per_channel",
-                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                activation_type=ACTIVATIONS[method.bits.activations], weight_type=QuantType.QInt8,
                 op_types_to_quantize=STATIC_OPS, nodes_to_exclude=excluded,
                 calibrate_method=ranges[method.ranges],
-                extra_options=_options(named, rows, method, excluded),
+                extra_options=_options(named, rows, method, excluded, bits),
             )  # fmt: skip
         quantized = onnx.load(file)
     _keep_weights_float(quantized, in_float)
     return quantized
 
 
-def _options(named: ModelProto, rows: Rows, method: StaticParams, excluded: list[str]) -> dict[str, Any]:
-    """What the library is told beside: ranges of our own, and that biases to be corrected stay float."""
+def _options(
+    named: ModelProto, rows: Rows, method: StaticParams, excluded: list[str], bits: Mapping[str, int]
+) -> dict[str, Any]:
+    """What the library is told beside: ranges of our own, and that biases which are not final stay float."""
     symmetric = method.activations == "symmetric"
     options: dict[str, Any] = {"ActivationSymmetric": symmetric}
-    if method.correct_biases:
+    if method.correct_biases or {method.bits.activations, *bits.values()} - {PLAIN}:
         options["QuantizeBias"] = False
     if method.ranges == "mse":
         found = clipping_ranges(named, _activations(named, excluded), rows, symmetric=symmetric)

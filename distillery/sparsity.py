@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto
 
-from distillery.integers import constants
+from distillery.integers import weights
 from distillery.operators import macs_by_weight
 
 LEVEL = 9
@@ -29,7 +29,7 @@ def zero_share(content: bytes) -> float:
     """Share of the kernels and matrices that mean exactly zero: as integers, that equal their zero point."""
     model = onnx.load_from_string(content)
     names = set(macs_by_weight(model))
-    known = constants(model.graph)
+    known = weights(model.graph)
     zeros = {name: np.zeros((), known[name].dtype) for name in names}
     zeros |= {name: zero for name, zero in _zero_points(model.graph, known) if name in names}
     total = sum(known[name].size for name in names)

@@ -12,7 +12,8 @@ DISTILL_OFF = {"soft": {"kind": "kl"}, "pace": {"kind": "constant"}, "terms": []
 CHAIN_OFF = ["distill", "prune", "quantize"]
 STATIC_OFF = {
     "weights": "per_channel", "activations": "asymmetric", "equalize": False, "correct_biases": False,
-    "fallback": None,
+    "fallback": None, "bits": {"weights": 8, "activations": 8}, "rounding": {"kind": "nearest"},
+    "mixed": None,
 }  # fmt: skip
 
 

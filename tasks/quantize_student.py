@@ -13,6 +13,7 @@ from distillery.export import compare, export
 from distillery.fake_quantization import round_biases, with_fake_quantizers
 from distillery.fallback import static_within
 from distillery.labelling import load_targets
+from distillery.mixed_precision import static_mixed
 from distillery.models.network import load_model
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
@@ -41,18 +42,23 @@ def quantize_student(
         case DynamicParams():
             content = dynamic(onnx.load(exported / "model.onnx"), method, rows.classes)
         case StaticParams():
-            content = _static(onnx.load(exported / "model.onnx"), rows, method, work)
+            with reproducible(runtime):  # rounding may be learned
+                content = _static(onnx.load(exported / "model.onnx"), rows, method, work)
         case QatParams():
             content = _aware(rows, student, targets, augment, distill, method, runtime, work)
     write_atomically(work.into / "model.onnx", content)
 
 
 def _static(student: onnx.ModelProto, rows: Rows, method: StaticParams, work: Work) -> bytes:
-    if method.fallback is None:
-        return static(student, rows, method)
-    content, curve = static_within(student, rows, method, method.fallback.max_accuracy_drop)
-    write_json(work.into / "fallback.json", [asdict(point) for point in curve])
-    return content
+    if method.mixed is not None:
+        content, mixture = static_mixed(student, rows, method, method.mixed)
+        write_json(work.into / "mixed.json", [asdict(point) for point in mixture])
+        return content
+    if method.fallback is not None:
+        content, curve = static_within(student, rows, method, method.fallback.max_accuracy_drop)
+        write_json(work.into / "fallback.json", [asdict(point) for point in curve])
+        return content
+    return static(student, rows, method)
 
 
 def _aware(

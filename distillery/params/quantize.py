@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from distillery.params.base import Block, Count, NonNegative
+from distillery.params.base import Block, Count, NonNegative, Positive
 from distillery.params.training import TrainingParams
 
 
@@ -23,6 +23,58 @@ class FallbackParams(Block):
     max_accuracy_drop: NonNegative  # points of validation accuracy below the float student's
 
 
+class BitsParams(Block):
+    """Bits of weights and activations. Integer kernels take 4 or 8 by 8; a layer with 16 runs in float."""
+
+    weights: Literal[4, 8, 16]
+    activations: Literal[8, 16]
+
+
+class NearestParams(Block):
+    """Each weight goes to the nearest integer."""
+
+    kind: Literal["nearest"]
+
+
+class LearnedParams(Block):
+    """Each weight goes up or down, whichever lets its layer's outputs stay (AdaRound, Nagel et al. 2020).
+
+    `steps` of `batch_size` calibration rows a layer; `regularization` weighs what draws weights to integers.
+    """
+
+    kind: Literal["learned"]
+    steps: Count
+    batch_size: Count
+    learning_rate: Positive
+    regularization: Positive
+
+
+Rounding = Annotated[NearestParams | LearnedParams, Field(discriminator="kind")]
+WeightBits = Literal[4, 8, 16, 32]
+
+
+class MixedParams(Block):
+    """Each layer's weights get some of these `bits`, 32 being float: first the fewest, then ever more.
+
+    The layers that gain most for a byte come first, until validation accuracy is within
+    `max_accuracy_drop` points of float, and never to above `max_bytes`.
+    """
+
+    bits: tuple[WeightBits, ...]
+    max_accuracy_drop: NonNegative | None
+    max_bytes: Count | None
+
+    @model_validator(mode="after")
+    def _there_is_a_choice_and_an_end(self) -> MixedParams:
+        if len(self.bits) < 2 or list(self.bits) != sorted(set(self.bits)):
+            raise ValueError(
+                f"bits must be two or more of 4, 8, 16 and 32 (float), rising, not {[*self.bits]}"
+            )
+        if self.max_accuracy_drop is None and self.max_bytes is None:
+            raise ValueError("give max_accuracy_drop, max_bytes or both, so that there is an end")
+        return self
+
+
 class StaticParams(Block):
     """Post-training static quantization: how ranges come from the calibration rows, and what helps.
 
@@ -36,6 +88,22 @@ class StaticParams(Block):
     equalize: bool
     correct_biases: bool
     fallback: FallbackParams | None
+    bits: BitsParams
+    rounding: Rounding
+    mixed: MixedParams | None
+
+    @model_validator(mode="after")
+    def _its_parts_agree(self) -> StaticParams:
+        faults = []
+        if self.mixed is not None and self.fallback is not None:
+            faults.append("fallback and mixed both choose layers: set one to null; 32 in mixed.bits is float")
+        if self.mixed is not None and self.bits.weights != 8:
+            faults.append("mixed chooses the bits of weights: leave bits.weights at 8, or set mixed to null")
+        if self.bits.activations == 16 and self.ranges in ("entropy", "mse"):
+            faults.append(f"ranges {self.ranges} looks for eight bits; 16 take minmax or percentile")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
 
 class ObservedScales(Block):

@@ -82,7 +82,7 @@ training = TrainingParams(
 )
 shipped_static = StaticParams(
     ranges="minmax", weights="per_channel", activations="asymmetric", equalize=False, correct_biases=False,
-    fallback=None,
+    fallback=None, bits={"weights": 8, "activations": 8}, rounding={"kind": "nearest"}, mixed=None,
 )
 measured("import", lambda: materialise(Source(), {"source": "imported", "path": None}, FOLDER / "data"))
 measured("prepare", lambda: prepare(read_canonical(FOLDER / "data"), data, FOLDER / "rows"))
