@@ -18,12 +18,17 @@ from onnx import TensorProto
 from distillery import probe
 from distillery.errors import DistilleryError
 from distillery.feeding import Feed
-from distillery.operators import compute_operators, integer_share, macs_by_weight
+from distillery.operators import CELL_INPUTS, compute_operators, integer_share, macs_by_weight
 from distillery.sparsity import transport_bytes, zero_share
 
 LONGEST_SECONDS = 600
 PROBE_ROWS = 256
-AUXILIARY = {"QuantizeLinear": 1, "DequantizeLinear": 1, "Cast": 0}  # from which input on none is a weight
+AUXILIARY = {
+    "QuantizeLinear": 1,
+    "DequantizeLinear": 1,
+    "Cast": 0,
+    "DynamicQuantizeLSTM": CELL_INPUTS,
+}  # from which input on none is a weight
 
 
 @dataclass(frozen=True)

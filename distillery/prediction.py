@@ -1,4 +1,4 @@
-"""Rows in, classes and probabilities out, from a model file: images, or a table's columns by their names."""
+"""Rows in, classes and probabilities out, from a model file: images, sequences, or a table by its columns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from distillery.feeding import Feed
 from distillery.front_end import known_names
 from distillery.inference import Session, class_names, column_names, open_session, run_feeds, softmax
 from distillery.raw_images import read_images
+from distillery.raw_sequences import read_ids, read_series
 from distillery.raw_tables import read_table
 from distillery.tensors import CATEGORIES, INPUT
 
@@ -79,6 +80,17 @@ def _read(session: Session, source: Path) -> tuple[list[str], Feed]:
     if columns:
         rows, feed = read_table(source, columns)
         return [str(number) for number in range(rows)], feed
-    shape = tuple(int(size) for size in session.get_inputs()[0].shape[1:])  # (H, W, C)
-    names, images = read_images(source, shape)
-    return names, {INPUT: images}
+    (taken,) = session.get_inputs()
+    shape = tuple(int(size) for size in taken.shape[1:])  # (H, W, C), (L, C) or (L,)
+    match taken.type:
+        case "tensor(uint8)":
+            names, images = read_images(source, shape)
+            return names, {INPUT: images}
+        case "tensor(int64)":
+            return _numbered({INPUT: read_ids(source, shape)})
+        case _:
+            return _numbered({INPUT: read_series(source, shape)})
+
+
+def _numbered(feed: Feed) -> tuple[list[str], Feed]:
+    return [str(number) for number in range(len(feed[INPUT]))], feed

@@ -42,6 +42,7 @@ from distillery.pruning.masks import held_zeros
 from distillery.training import Epoch, train
 
 COMPUTE = ("Conv", "Gemm", "MatMul")
+CELLS = ("LSTM",)  # ONNX Runtime has no integer GRU, and no LSTM of fixed ranges
 STATIC_OPS = [*COMPUTE, "Relu", "Add", "AveragePool"]
 
 
@@ -50,7 +51,7 @@ def dynamic(student: ModelProto, method: DynamicParams, classes: tuple[str, ...]
     kind = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}[method.weights]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "dynamic.onnx"
-        quantize_dynamic(student, file, weight_type=kind, op_types_to_quantize=list(COMPUTE))
+        quantize_dynamic(student, file, weight_type=kind, op_types_to_quantize=[*COMPUTE, *CELLS])
         return compact(onnx.load(file), classes)
 
 

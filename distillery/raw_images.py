@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from distillery.data.form import Shape
 from distillery.data.readers.pictures import OtherSize, Unreadable, decode, quiet
 from distillery.errors import DataError
+from distillery.raw_arrays import read_array
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 
@@ -67,26 +67,13 @@ def _is_number(cell: str) -> bool:
 
 
 def _arrays(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """An .npy array, or the only array of an .npz, or the one named `input`."""
-    try:
-        array = open_memmap(file, mode="r") if file.suffix.lower() == ".npy" else _member(file)
-    except Exception as error:  # broken bytes make zipfile, zlib and numpy's parser raise nearly anything
-        raise DataError(f"{file}: no readable array `input`: {error}; pickled arrays are refused") from None
+    array = read_array(file)
     if array.ndim == len(shape) and shape[-1] == 1:
         array = array[..., None]  # (N, H, W): grey images without a channel
     if array.shape[1:] != shape or array.dtype.kind not in "uif":
         takes = f"uint8 (N, {', '.join(map(str, shape))})"
         raise DataError(f"{file} holds {array.dtype} {array.shape}; the model takes {takes}")
     return _as_bytes(array, file)
-
-
-def _member(file: Path) -> NDArray[np.generic]:
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-        name = "input" if "input" in archive.files or len(archive.files) != 1 else archive.files[0]
-        array = archive[name]
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} is no array")
-    return array
 
 
 def _as_bytes(numbers: NDArray[np.generic], file: Path) -> NDArray[np.uint8]:

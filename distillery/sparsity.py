@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto
 
 from distillery.integers import constants
-from distillery.operators import macs_by_weight
+from distillery.operators import CELL_INPUTS, macs_by_weight
 
 LEVEL = 9
 
@@ -46,6 +46,10 @@ def _zero_points(graph: GraphProto, known: dict[str, NDArray[Any]]) -> Iterator[
             case "ConvInteger" | "MatMulInteger" if len(node.input) > 3 and node.input[1] in known:
                 weight, zero = known[node.input[1]], known[node.input[3]]
                 yield node.input[1], _along(zero, weight.ndim, 0 if node.op_type == "ConvInteger" else -1)
+            case "DynamicQuantizeLSTM":
+                for weight_at, zero_at in ((1, CELL_INPUTS + 1), (2, CELL_INPUTS + 3)):
+                    zero = known[node.input[zero_at]]  # a direction
+                    yield node.input[weight_at], _along(zero, known[node.input[weight_at]].ndim, 0)
 
 
 def _axis(node: NodeProto) -> int:

@@ -7,21 +7,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from distillery.data.form import Form
+from distillery.data.form import Form, Series, Tokens
 from distillery.errors import ParamsError
 from distillery.models.mlp import Mlp
+from distillery.models.recurrent import Gru, Lstm
 from distillery.models.resnet import ResNet
+from distillery.models.transformer import Transformer
 
-Family = Annotated[Mlp | ResNet, Field(discriminator="family")]
+Family = Annotated[Mlp | ResNet | Lstm | Gru | Transformer, Field(discriminator="family")]
 
 INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"
+OF_SEQUENCES = "{family: gru, layers: 1, width: 32, both_ways: false, embed: 16, dropout: 0.0}"
 
 
 def require_fitting(models: Mapping[str, Family], rows: Form) -> None:
     """ParamsError with every model, by its path in params.yaml, that cannot read such rows."""
     refusals = {place: model.refusal(rows) for place, model in models.items()}
+    instead = OF_SEQUENCES if isinstance(rows, Series | Tokens) else INSTEAD
     faults = [
-        f"{place}: {refusal}; --set {place}='{INSTEAD}' reads them"
+        f"{place}: {refusal}; --set {place}='{instead}' reads them"
         for place, refusal in refusals.items()
         if refusal is not None
     ]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from distillery.data.form import Form
+from distillery.models.sequence_layers import Steps
 
 
 class _Layer(BaseModel):
@@ -58,7 +59,7 @@ class Dropout(_Layer):
     share: float
 
 
-Layer = Annotated[Conv | Residual | Pool | Flatten | Linear | Dropout, Field(discriminator="kind")]
+Layer = Annotated[Conv | Residual | Pool | Flatten | Linear | Dropout | Steps, Field(discriminator="kind")]
 
 
 class Network(_Layer):

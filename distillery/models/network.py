@@ -20,6 +20,8 @@ from distillery.artifacts import read_json, write_json
 from distillery.models.encoding import encoding_of
 from distillery.models.layers import Conv, Dropout, Flatten, Linear, Network, Pool, Residual
 from distillery.models.layers import Layer as LayerShape
+from distillery.models.sequence_layers import Steps
+from distillery.models.sequence_modules import StepsBlock
 
 
 class ConvBlock(nn.Module):
@@ -98,7 +100,7 @@ class PoolBlock(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Raw rows, uint8 (N, H, W, C) or float32 (N, columns) -> logits (N, classes); the encoding is inside."""
+    """Raw rows of its form -> logits (N, classes); the encoding is inside."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -144,7 +146,9 @@ def _modules(network: Network, size: tuple[int, ...]) -> list[nn.Module]:
     return modules
 
 
-def _module(layer: LayerShape, size: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
+def _module(  # noqa: PLR0911 - one a layer
+    layer: LayerShape, size: tuple[int, ...]
+) -> tuple[nn.Module, tuple[int, ...]]:
     match layer:
         case Conv():
             return ConvBlock(size[0], layer), _after(layer, size)
@@ -161,6 +165,8 @@ def _module(layer: LayerShape, size: tuple[int, ...]) -> tuple[nn.Module, tuple[
             return DenseBlock(size[0], layer), (layer.features,)
         case Dropout():
             return nn.Dropout(layer.share), size
+        case Steps():
+            return StepsBlock(size, layer), (layer.outputs,)
 
 
 def _after(conv: Conv, size: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from distillery.data.form import Shape
+from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.errors import ParamsError
 from distillery.models.layers import Conv, Dropout, Flatten, Layer, Linear, Network, Pool, Residual
+from distillery.models.sequence_layers import Steps
 from distillery.params.distill import LOGITS, Attention, Hints, Term
 
-Size = tuple[int, ...]  # (C, H, W) of a map, (C,) of a flat row
+Size = tuple[int, ...]  # (C, H, W) of a map, (C,) of a flat row; of raw sequences (L, C), or (L,) ids
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,7 @@ class Lesson:
 
 def points(network: Network) -> dict[str, Point]:
     """Every layer with an output of its own by kind and number: `conv1`, `residual1`, ...; not the logits."""
-    rows, numbers = network.rows, Counter[str]()
-    size: Size = (rows.channels, rows.height, rows.width) if isinstance(rows, Shape) else (len(rows.columns),)
+    numbers, size = Counter[str](), _size_of(network.rows)
     found = {}
     for position, layer in enumerate(network.layers[:-1]):
         size = _after(layer, size)
@@ -53,7 +54,19 @@ def points(network: Network) -> dict[str, Point]:
     return found
 
 
-def _after(layer: Layer, size: Size) -> Size:
+def _size_of(rows: Form) -> Size:
+    match rows:
+        case Shape():
+            return rows.channels, rows.height, rows.width
+        case Table():
+            return (len(rows.columns),)
+        case Series():
+            return rows.length, rows.channels
+        case Tokens():
+            return (rows.length,)
+
+
+def _after(layer: Layer, size: Size) -> Size:  # noqa: PLR0911 - one a layer
     match layer:
         case Conv():
             return layer.channels, -(-size[1] // layer.stride), -(-size[2] // layer.stride)
@@ -64,11 +77,13 @@ def _after(layer: Layer, size: Size) -> Size:
         case Pool():
             return size[:1]
         case Flatten():
-            return (size[0] * size[1] * size[2],)
+            return (math.prod(size),)
         case Linear():
             return (layer.features,)
         case Dropout():
             return size
+        case Steps():
+            return (layer.outputs,)
 
 
 def require_comparable(terms: Sequence[Term], lessons: Iterable[Lesson]) -> None:

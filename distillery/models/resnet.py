@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from distillery.data.form import Form, Shape
+from distillery.data.form import Form, Shape, in_words
 from distillery.errors import ParamsError
 from distillery.models.layers import Conv, Dropout, Layer, Linear, Network, Pool, Residual
 from distillery.params.base import Block
@@ -30,7 +30,7 @@ class ResNet(Block):
         """Why such rows cannot be read; None: they can."""
         if isinstance(rows, Shape):
             return None
-        return f"resnet reads images, and these rows are a table of {len(rows.columns)} columns"
+        return f"resnet reads images, and these rows are {in_words(rows)}"
 
     def network(self, rows: Form, classes: int) -> Network:
         """The layers for rows of this form and as many logits as classes; ParamsError for a table's."""

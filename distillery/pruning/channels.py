@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from distillery.data.form import Shape, Table
+from distillery.data.form import Series, Shape, Table, Tokens
 from distillery.models.layers import Conv, Dropout, Flatten, Layer, Linear, Network, Pool, Residual
+from distillery.models.sequence_layers import Steps
 
 RAW = 0  # the group of the rows' own channels, or columns
 
@@ -79,6 +80,10 @@ def channels_of(network: Network) -> Channels:
             walk = _Walk({RAW: rows.channels}, [], RAW, (rows.height, rows.width))
         case Table():  # columns become features in the encoding; how many does not matter here
             walk = _Walk({RAW: len(rows.columns)}, [], RAW, (1, 1))
+        case Series():
+            walk = _Walk({RAW: rows.channels}, [], RAW, (rows.length, 1))
+        case Tokens():
+            walk = _Walk({RAW: rows.length}, [], RAW, (1, 1))
     for position, layer in enumerate(network.layers):
         _step(walk, f"layers.{position}", layer)
     return Channels(tuple(walk.placed), dict(walk.widths), frozenset({RAW, walk.group}))
@@ -98,6 +103,8 @@ def _step(walk: _Walk, name: str, layer: Layer) -> None:
             walk.size = (1, 1)
         case Dropout():
             pass
+        case Steps():  # keeps all that it has: to the layers behind, what it gives is as fixed as raw rows
+            walk.widths[RAW], walk.size = layer.outputs, (1, 1)
 
 
 def _conv(walk: _Walk, name: str, conv: Conv, writes: int) -> None:
@@ -134,7 +141,7 @@ def _narrow(name: str, layer: Layer, written: Mapping[str, int]) -> Layer:
             return layer.model_copy(
                 update={path: tuple(_convs(f"{name}.{path}", paths[path], written)) for path in paths}
             )
-        case Pool() | Flatten() | Dropout():
+        case Pool() | Flatten() | Dropout() | Steps():
             return layer
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from distillery.models.network import ConvBlock, DenseBlock
+from distillery.models.sequence_modules import StepsBlock
 from distillery.params.prune import PatternParams, Scope
 
 Weights = dict[str, nn.Parameter]  # by the name of their block
@@ -29,6 +30,8 @@ def prunable(model: nn.Module) -> Weights:
     for name, block in model.named_modules():
         if isinstance(block, ConvBlock | DenseBlock):
             weights[name] = _trained(block.conv if isinstance(block, ConvBlock) else block.dense)
+        elif isinstance(block, StepsBlock):
+            weights |= {f"{name}.{inner}": matrix for inner, matrix in block.matrices().items()}
     return weights
 
 
