@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from distillery import paired_probe
@@ -24,7 +23,7 @@ from distillery.feeding import Feed, column_names
 from distillery.inference import class_names, open_session, run_batches, softmax
 from distillery.inference import column_names as columns_of
 from distillery.measurement import LONGEST_SECONDS, plain
-from distillery.operators import compute_operators, integer_share, macs_by_weight
+from distillery.operators import compute_operators, count_macs, integer_share
 
 PEAK_PROCESSES = 3
 ROOT = Path(paired_probe.__file__).resolve().parent.parent
@@ -71,7 +70,7 @@ def judged(version: str, content: bytes, rows: Rows, positions: NDArray[np.intp]
 
 def footprint(content: bytes, feed: Feed) -> Footprint:
     """What a file takes, here."""
-    macs = sum(macs_by_weight(onnx.load_from_string(content)).values())
+    macs = count_macs(content)
     with _written(feed, content) as (rows, model):
         peaks = tuple(int(_asked("peak", model, rows)) for _ in range(PEAK_PROCESSES))
     return Footprint(len(content), integer_share(compute_operators(content), macs), peaks)

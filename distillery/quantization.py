@@ -51,8 +51,15 @@ def dynamic(student: ModelProto, method: DynamicParams, classes: tuple[str, ...]
     kind = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}[method.weights]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "dynamic.onnx"
-        quantize_dynamic(student, file, weight_type=kind, op_types_to_quantize=[*COMPUTE, *CELLS])
+        quantize_dynamic(student, file, weight_type=kind, op_types_to_quantize=_dynamic_ops(student))
         return compact(onnx.load(file), classes)
+
+
+def _dynamic_ops(student: ModelProto) -> list[str]:
+    """Operators with weights; vectors that ids look up are weights too, a table's columns are none."""
+    stored = {tensor.name for tensor in student.graph.initializer}
+    looks_up = any(node.op_type == "Gather" and node.input[0] in stored for node in student.graph.node)
+    return [*COMPUTE, *CELLS, *(["Gather"] if looks_up else [])]
 
 
 def static(student: ModelProto, rows: Rows, method: StaticParams, in_float: Collection[str] = ()) -> bytes:

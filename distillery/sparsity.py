@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto
 
 from distillery.integers import constants
-from distillery.operators import CELL_INPUTS, macs_by_weight
+from distillery.operators import macs_by_weight
+from distillery.sequence_macs import CELL_INPUTS
 
 LEVEL = 9
 
