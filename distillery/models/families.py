@@ -20,6 +20,18 @@ INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"
 OF_SEQUENCES = "{family: gru, layers: 1, width: 32, both_ways: false, embed: 16, dropout: 0.0}"
 
 
+def cannot_train_aware(model: Family) -> str | None:
+    """Why rounding cannot be trained for, and what to do; None: it can."""
+    match model:
+        case Lstm() | Gru() | Transformer():
+            return (
+                f"quantize.qat: a {model.family} is rounded after its training, not in it: "
+                "set quantize.qat to null, and use quantize.dynamic"
+            )
+        case _:
+            return None
+
+
 def require_fitting(models: Mapping[str, Family], rows: Form) -> None:
     """ParamsError with every model, by its path in params.yaml, that cannot read such rows."""
     refusals = {place: model.refusal(rows) for place, model in models.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distillery.data.form import Column, Shape, Table
+from distillery.data.form import Column, Series, Shape, Table, Tokens
 from distillery.models.families import Family
 from distillery.models.layers import Network
 from distillery.params.prune import ChannelParams, PatternParams, Pruning
@@ -12,6 +12,8 @@ from distillery.pruning.channels import RAW, Channels, channels_of
 ANY_ROWS = (
     Shape(height=8, width=8, channels=1),
     Table(columns=(Column(name="any", categories=None, missing=False),)),
+    Series(length=8, channels=1),
+    Tokens(length=8, vocabulary=8),
 )
 ANY_CLASSES = 2
 OTHERS = "magnitude, regrow and pattern prune single weights"
