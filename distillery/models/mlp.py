@@ -18,8 +18,8 @@ class Mlp(Block):
     """Dense layers of `hidden` widths with ReLU between them; `dropout` is the share dropped after each."""
 
     family: Literal["mlp"]
-    hidden: tuple[HiddenWidth, ...]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    hidden: tuple[HiddenWidth, ...]  # widths of the dense layers before the last
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped after each of them
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""

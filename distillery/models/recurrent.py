@@ -16,11 +16,11 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 
 class _Cells(Block):
-    layers: Annotated[int, Field(ge=1, le=16)]
-    width: Width
-    both_ways: bool
-    embed: Width | None
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    layers: Annotated[int, Field(ge=1, le=16)]  # one above the other
+    width: Width  # cells of a layer
+    both_ways: bool  # as many again read from the end
+    embed: Width | None  # what a step becomes first; null: its numbers as they are
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped after each layer
 
 
 class Lstm(_Cells):

@@ -21,11 +21,11 @@ class Transformer(Block):
     """
 
     family: Literal["transformer"]
-    layers: Annotated[int, Field(ge=1, le=48)]
-    width: Annotated[int, Field(ge=1, le=4096)]
-    heads: Count
-    feed_forward: Annotated[int, Field(ge=1, le=16384)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    layers: Annotated[int, Field(ge=1, le=48)]  # encoder blocks
+    width: Annotated[int, Field(ge=1, le=4096)]  # of a step's vector
+    heads: Count  # of attention; they divide width
+    feed_forward: Annotated[int, Field(ge=1, le=16384)]  # width between a block's dense layers
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped in and after each block
 
     @model_validator(mode="after")
     def _every_head_is_as_wide(self) -> Transformer:
