@@ -118,8 +118,9 @@ def _as_written(methods: Sequence[Pruning]) -> Any:
     return trees if len(trees) > 1 else trees[0] if trees else None
 
 
+OnePruning = Annotated[Pruning, Field(discriminator="kind")]
 Prunings = Annotated[
-    tuple[Annotated[Pruning, Field(discriminator="kind")], ...],
-    BeforeValidator(_in_turn),
+    tuple[OnePruning, ...],
+    BeforeValidator(_in_turn, json_schema_input_type=OnePruning | tuple[OnePruning, ...] | None),
     PlainSerializer(_as_written),
 ]  # in turn; written null, a block, or a list of blocks

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from distillery.params.base import Block
 from distillery.params.comments import gist, meaning, prose
@@ -114,7 +116,10 @@ def _parameter(owner: type[Block], name: str, whole: Any, path: str, comment: st
 
 
 def _whole(info: FieldInfo) -> Any:
-    """The annotation with the bounds that pydantic keeps apart."""
+    """The annotation with the bounds that pydantic keeps apart; where several are read as one, those."""
+    for entry in info.metadata:
+        if isinstance(entry, BeforeValidator) and entry.json_schema_input_type is not PydanticUndefined:
+            return entry.json_schema_input_type
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
@@ -165,6 +170,8 @@ def type_name(annotation: Any) -> str:
         return type_name(inner[0])
     if origin is Literal:
         return "choice"
+    if origin is dict:
+        return "mapping"
     if origin is tuple:
         return f"list of {type_name(inner[0])}s"
     if origin in (Union, UnionType):

@@ -29,7 +29,7 @@ def navigated(entries):
             yield entry
         else:
             for inner in entry.values():
-                yield from navigated(inner)
+                yield from navigated(inner if isinstance(inner, list) else [inner])
 
 
 def test_every_page_is_in_the_navigation(root):
