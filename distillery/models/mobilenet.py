@@ -45,7 +45,7 @@ class MobileNetV2(Block):
     family: Literal["mobilenet_v2"]
     stem: Channels  # channels of the first convolution, before `width`
     stem_stride: Annotated[int, Field(ge=1, le=2)]  # 2: it halves the size
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)]  # in order
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)]  # inverted residuals, in order
     head: Channels  # channels of the last convolution, before `width`
     width: Annotated[float, Field(gt=0, le=8)]  # multiplies all channels
     dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped before the last layer

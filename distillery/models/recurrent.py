@@ -42,7 +42,7 @@ class Lstm(_Cells):
 
 
 class Gru(_Cells):
-    """The same of GRU cells, which have three gates instead of four."""
+    """The same of GRU cells, which have three gates where those of an LSTM have four."""
 
     family: Literal["gru"]
 

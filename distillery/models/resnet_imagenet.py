@@ -13,7 +13,6 @@ from distillery.params.base import Block
 
 EXPANSION = 4  # of a bottleneck: channels that come out, as multiples of those inside
 
-
 Blocks = Annotated[int, Field(ge=1, le=64)]
 
 
@@ -27,12 +26,10 @@ class ResNetImageNet(Block):
     """
 
     family: Literal["resnet_imagenet"]
-    stem: Literal[
-        "large", "small"
-    ]  # what comes before the stages; large for photographs, small for small images
+    stem: Literal["large", "small"]  # for large images, such as photographs, or for small ones
     block: Literal["basic", "bottleneck"]  # two convolutions, or three round a narrow one
     width: Channels  # channels of the first stage
-    blocks: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=5)]  # of each stage
+    blocks: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=5)]  # how many a stage has
     dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped before the last layer
 
     def refusal(self, rows: Form) -> str | None:
