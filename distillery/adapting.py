@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
 
-from distillery.data.form import Form, Shape, Table
+from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.feeding import column_names
 from distillery.params.teacher import Pixels
 from distillery.tensors import CATEGORIES, CLASS_NAMES, COLUMN_NAMES, INPUT, LOGITS
@@ -80,6 +80,11 @@ def _inputs(form: Form) -> Iterator[object]:
             kinds = {INPUT: TensorProto.FLOAT, CATEGORIES: TensorProto.STRING}
             for tensor, names in column_names(form).items():
                 yield helper.make_tensor_value_info(tensor, kinds[tensor], ["batch", len(names)])
+        case Series():
+            size = ["batch", form.length, form.channels]
+            yield helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, size)
+        case Tokens():
+            yield helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["batch", form.length])
 
 
 def _front(wiring: Wiring) -> tuple[list[NodeProto], list[TensorProto]]:

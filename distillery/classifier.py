@@ -15,7 +15,12 @@ from distillery.inference import BATCH, class_names, column_names, open_session,
 from distillery.prediction import Prediction
 from distillery.tensors import INPUT
 
-NUMPY = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(string)": "str"}
+NUMPY = {
+    "tensor(uint8)": "uint8",
+    "tensor(float)": "float32",
+    "tensor(int64)": "int64",
+    "tensor(string)": "str",
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def _faults(tensor: InputTensor, array: NDArray[Any] | None) -> list[str]:
     faults = []
     if array.shape[1:] != tensor.row or array.ndim == 0:
         faults.append(f"{tensor.name} has shape {array.shape}, not {('N', *tensor.row)}".replace("'", ""))
-    kinds = {"uint8": "u", "float32": "fiu", "str": "UO"}[tensor.dtype]
+    kinds = {"uint8": "u", "float32": "fiu", "int64": "iu", "str": "UO"}[tensor.dtype]
     exact = tensor.dtype != "uint8" or array.dtype == np.uint8
     if array.dtype.kind not in kinds or not exact:
         faults.append(f"{tensor.name} is {array.dtype}, not {tensor.dtype}")

@@ -13,6 +13,7 @@ import torch
 from onnx import ModelProto
 from torch import Tensor, nn
 
+from distillery.cells import plain_cells
 from distillery.data.batches import plain_batches
 from distillery.data.form import Table
 from distillery.data.rows import Rows, Split
@@ -60,7 +61,7 @@ def trace(model: Classifier) -> ModelProto:
         )  # fmt: skip
     if program is None:
         raise RuntimeError("the exporter returned nothing")
-    return program.model_proto
+    return plain_cells(program.model_proto)
 
 
 def export(model: Classifier, classes: tuple[str, ...]) -> bytes:

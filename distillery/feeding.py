@@ -1,4 +1,4 @@
-"""From prepared rows to what a file takes: images as they are, a table's numbers and categories apart."""
+"""From prepared rows to what a file takes: as they are, but for a table's numbers and categories, apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distillery.data.form import Form, Shape, Table
+from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.tensors import CATEGORIES, INPUT
 
 Feed = dict[str, NDArray[Any]]  # tensor name -> its value for B rows
@@ -17,8 +17,10 @@ Feed = dict[str, NDArray[Any]]  # tensor name -> its value for B rows
 def feeder(form: Form) -> Callable[[NDArray[Any]], Feed]:
     """Makes the feed of features (B, ...). A missing number is NaN in it, a missing category ''."""
     match form:
-        case Shape():
-            return _images
+        case Shape() | Series():
+            return _as_they_are
+        case Tokens():
+            return _ids
         case Table():
             return _TableFeeder(form)
 
@@ -31,8 +33,12 @@ def column_names(table: Table) -> dict[str, list[str]]:
     return {tensor: columns for tensor, columns in names.items() if columns}
 
 
-def _images(features: NDArray[Any]) -> Feed:
+def _as_they_are(features: NDArray[Any]) -> Feed:
     return {INPUT: np.ascontiguousarray(features)}
+
+
+def _ids(features: NDArray[Any]) -> Feed:
+    return {INPUT: np.ascontiguousarray(features, np.int64)}
 
 
 class _TableFeeder:

@@ -14,7 +14,7 @@ from distillery.feeding import Feed, feeder
 from distillery.tensors import CLASS_NAMES, COLUMN_NAMES, LOGITS
 
 BATCH = 256
-DYNAMIC = b"DynamicQuantizeLinear"
+DYNAMIC = b"DynamicQuantizeL"  # inear, or STM
 
 
 class Session(ort.InferenceSession):  # type: ignore[misc] # it has no types

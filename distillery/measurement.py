@@ -18,12 +18,18 @@ from onnx import TensorProto
 from distillery import probe
 from distillery.errors import DistilleryError
 from distillery.feeding import Feed
-from distillery.operators import compute_operators, integer_share, macs_by_weight
+from distillery.operators import compute_operators, count_macs, integer_share
+from distillery.sequence_macs import CELL_INPUTS
 from distillery.sparsity import transport_bytes, zero_share
 
 LONGEST_SECONDS = 600
 PROBE_ROWS = 256
-AUXILIARY = {"QuantizeLinear": 1, "DequantizeLinear": 1, "Cast": 0}  # from which input on none is a weight
+AUXILIARY = {
+    "QuantizeLinear": 1,
+    "DequantizeLinear": 1,
+    "Cast": 0,
+    "DynamicQuantizeLSTM": CELL_INPUTS,
+}  # from which input on none is a weight
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def measure(model: Path, feed: Feed) -> Measurement:
     """Measure a file with some rows of the data that it is for, at the most PROBE_ROWS."""
     content = model.read_bytes()
     operators = compute_operators(content)
-    macs = sum(macs_by_weight(onnx.load_from_string(content)).values())
+    macs = count_macs(content)
     kinds = sorted({operator.kind for operator in operators})
     return Measurement(
         file_bytes=len(content),

@@ -20,6 +20,7 @@ from distillery.data.rows import Rows, Split
 from distillery.data.statistics import Gathered
 from distillery.models.encoding import PixelEncoding, TableEncoding
 from distillery.models.network import Classifier
+from distillery.models.sequence_encoding import SeriesEncoding
 
 LEAST_DEVIATION = 1e-3  # of pixels, which are whole numbers
 
@@ -34,6 +35,8 @@ def learn_encoding(model: Classifier, rows: Rows) -> None:
                 encoding.numbers.normalise_by(*_column_moments(rows, encoding.numbers.columns.tolist()))
             if encoding.categories is not None:
                 encoding.categories.restrict_to(_seen_categories(rows))
+        case SeriesEncoding() as encoding:
+            encoding.normalise_by(*_column_moments(rows, list(range(encoding.size[1]))))
 
 
 def _pixel_moments(rows: Rows, channels: int) -> tuple[Tensor, Tensor]:
@@ -50,11 +53,11 @@ def _pixel_moments(rows: Rows, channels: int) -> tuple[Tensor, Tensor]:
 
 
 def _column_moments(rows: Rows, columns: list[int]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (columns,) of the values that are there; 0 where none is."""
+    """Mean and deviation of the values that are there, by column or channel; 0 where none is."""
     gathered = {at: Gathered() for at in columns}
     for block in _train_blocks(rows):
         for at, column in gathered.items():
-            column.add(block[:, at])
+            column.add(block[..., at])
     mean = [column.mean for column in gathered.values()]
     std = [math.sqrt(column.squares / max(column.count, 1)) for column in gathered.values()]
     return torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import onnx
 import onnxruntime as ort
-from onnx import NodeProto, shape_inference
+from onnx import GraphProto, NodeProto, shape_inference
 
 from distillery.integers import producers, weights
+from distillery.sequence_macs import CELLS, cell_macs, product_macs, with_known_cells
 
 INTEGER = frozenset(
     {
@@ -27,9 +28,10 @@ INTEGER = frozenset(
         "MatMulInteger",
         "MatMulIntegerToFloat",
         "DynamicQuantizeMatMul",
+        "DynamicQuantizeLSTM",
     }
 )
-FLOAT = frozenset({"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"})
+FLOAT = frozenset({"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "LSTM", "GRU"})
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def compute_operators(content: bytes) -> list[Operator]:
 
     Optimization stops before layout changes, which rename weights and pad channels.
     """
-    macs = macs_by_weight(onnx.load_from_string(content))
+    model = onnx.load_from_string(content)
+    macs, products = macs_by_weight(model), _products(model)
     with tempfile.TemporaryDirectory() as scratch:
         options = ort.SessionOptions()
         options.optimized_model_filepath = str(Path(scratch) / "optimized.onnx")
@@ -62,10 +65,11 @@ def compute_operators(content: bytes) -> list[Operator]:
     nodes = [node for node in graph.node if node.op_type in INTEGER | FLOAT]
     read = [[_stored(name, made) for name in node.input] for node in nodes]
     readers = Counter(name for names in read for name in names)  # equal weights are stored once
-    return [
-        Operator(node.op_type, sum(macs.get(w, 0) // readers[w] for w in names))
-        for node, names in zip(nodes, read, strict=True)
-    ]
+    counts = [sum(macs.get(w, 0) // readers[w] for w in names) for names in read]
+    if counts.count(0) == len(products):  # activations by activations: what is left, in order
+        left = iter(products)
+        counts = [count or next(left) for count in counts]
+    return [Operator(node.op_type, count) for node, count in zip(nodes, counts, strict=True)]
 
 
 def integer_share(operators: list[Operator], total: int) -> float:
@@ -73,24 +77,41 @@ def integer_share(operators: list[Operator], total: int) -> float:
     return sum(operator.macs for operator in operators if operator.is_integer) / total if total else 0.0
 
 
+def count_macs(content: bytes) -> int:
+    """All multiply-accumulates of one row."""
+    model = onnx.load_from_string(content)
+    return sum(macs_by_weight(model).values()) + sum(_products(model))
+
+
 def macs_by_weight(model: onnx.ModelProto) -> dict[str, int]:
     """Multiply-accumulates of one row, by the name of the weight that they read."""
-    for value in model.graph.input:
-        value.type.tensor_type.shape.dim[0].dim_value = 1
-    graph = shape_inference.infer_shapes(model, strict_mode=True).graph
-    shapes = {
-        v.name: [d.dim_value for d in v.type.tensor_type.shape.dim]
-        for v in (*graph.value_info, *graph.output)
-    }
+    graph, shapes = _shaped(model)
     stored = {name: list(array.shape) for name, array in weights(graph).items()}
     made = producers(graph)
     macs: dict[str, int] = {}
     for node in graph.node:
         weight = _weight(node, made)
-        if weight in stored:
+        if node.op_type in CELLS:
+            macs |= cell_macs(node, shapes, stored)
+        elif weight in stored:
             outputs = math.prod(shapes[node.output[0]])
             macs[weight] = macs.get(weight, 0) + outputs * _dot_length(node, stored[weight])
     return macs
+
+
+def _products(model: onnx.ModelProto) -> list[int]:
+    """Multiply-accumulates of each product of two activations, in order."""
+    graph, shapes = _shaped(model)
+    return list(product_macs(graph, shapes, weights(graph)))
+
+
+def _shaped(model: onnx.ModelProto) -> tuple[GraphProto, dict[str, list[int]]]:
+    """The graph, and the shapes of its tensors, for one row."""
+    for value in model.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    graph = shape_inference.infer_shapes(with_known_cells(model), strict_mode=True, data_prop=True).graph
+    known = (*graph.value_info, *graph.output)
+    return graph, {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in known}
 
 
 def _weight(node: NodeProto, made: dict[str, NodeProto]) -> str:

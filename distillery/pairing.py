@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from distillery import paired_probe
-from distillery.data.form import Shape
+from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.data.rows import Rows
 from distillery.errors import DistilleryError
 from distillery.evidence import Codes, Footprint, Judged, PairedTimes, match_classes
@@ -24,7 +23,7 @@ from distillery.feeding import Feed, column_names
 from distillery.inference import class_names, open_session, run_batches, softmax
 from distillery.inference import column_names as columns_of
 from distillery.measurement import LONGEST_SECONDS, plain
-from distillery.operators import compute_operators, integer_share, macs_by_weight
+from distillery.operators import compute_operators, count_macs, integer_share
 
 PEAK_PROCESSES = 3
 ROOT = Path(paired_probe.__file__).resolve().parent.parent
@@ -33,10 +32,22 @@ LAUNCH = "import sys; sys.path.append(sys.argv.pop(1)); from distillery import p
 
 def takes(content: bytes, rows: Rows) -> str | None:
     """In words, why a file cannot run these rows; None where it can."""
-    session, form = open_session(content), rows.form
+    session, wanted = open_session(content), _taken_of(rows.form)
     own: object = columns_of(session) or list(session.get_inputs()[0].shape[1:])
-    wanted = [form.height, form.width, form.channels] if isinstance(form, Shape) else column_names(form)
     return None if own == wanted else f"it takes rows of {own}, and the data's are of {wanted}"
+
+
+def _taken_of(form: Form) -> object:
+    """What a file of ours takes for such rows: the shape of one, or a table's columns by tensor."""
+    match form:
+        case Shape():
+            return [form.height, form.width, form.channels]
+        case Table():
+            return column_names(form)
+        case Series():
+            return [form.length, form.channels]
+        case Tokens():
+            return [form.length]
 
 
 def predicted(content: bytes, rows: Rows, positions: NDArray[np.intp]) -> tuple[Codes, NDArray[np.float32]]:
@@ -59,7 +70,7 @@ def judged(version: str, content: bytes, rows: Rows, positions: NDArray[np.intp]
 
 def footprint(content: bytes, feed: Feed) -> Footprint:
     """What a file takes, here."""
-    macs = sum(macs_by_weight(onnx.load_from_string(content)).values())
+    macs = count_macs(content)
     with _written(feed, content) as (rows, model):
         peaks = tuple(int(_asked("peak", model, rows)) for _ in range(PEAK_PROCESSES))
     return Footprint(len(content), integer_share(compute_operators(content), macs), peaks)

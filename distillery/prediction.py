@@ -1,4 +1,4 @@
-"""Rows in, classes and probabilities out, from a model file: images, or a table's columns by their names."""
+"""Rows in, classes and probabilities out, from a model file: images, sequences, or a table by its columns."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from distillery.errors import DataError
 from distillery.feeding import Feed
 from distillery.front_end import known_names
-from distillery.inference import class_names, column_names, open_session, run_feeds, softmax
+from distillery.inference import Session, class_names, column_names, open_session, run_feeds, softmax
 from distillery.raw_images import open_images
-from distillery.raw_rows import Source
+from distillery.raw_rows import RawRows, Source
+from distillery.raw_sequences import open_ids, open_series
 from distillery.raw_tables import open_table
 from distillery.tensors import CATEGORIES
 
@@ -62,8 +63,7 @@ class Predicting:
         self._session, self._source = open_session(model), source
         self.classes = class_names(self._session)
         columns = column_names(self._session)
-        shape = tuple(int(size) for size in self._session.get_inputs()[0].shape[1:])  # (H, W, C)
-        self._rows = open_table(source, columns) if columns else open_images(source, shape)
+        self._rows = open_table(source, columns) if columns else _open(source, self._session)
         self._unknown = _Unknown(model, columns.get(CATEGORIES, []))
         self.total = self._rows.total
 
@@ -80,6 +80,19 @@ class Predicting:
     def unknown(self) -> tuple[list[UnknownName], int]:
         """Categories that the model does not know, the commonest first; and how many cells have others."""
         return self._unknown.found(), self._unknown.others
+
+
+def _open(source: Source, session: Session) -> RawRows:
+    """The rows of a model that takes one tensor."""
+    (taken,) = session.get_inputs()
+    row = tuple(int(size) for size in taken.shape[1:])  # (H, W, C), (L, C) or (L,)
+    match taken.type:
+        case "tensor(uint8)":
+            return open_images(source, row)
+        case "tensor(int64)":
+            return open_ids(source, row)
+        case _:
+            return open_series(source, row)
 
 
 class _Unknown:

@@ -45,6 +45,7 @@ from distillery.training import Epoch, reproducible, train
 from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, pack, regrid, require_opset, weighted
 
 ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
+CELLS = ("LSTM",)  # ONNX Runtime has no integer GRU, and no LSTM of fixed ranges
 STATIC_OPS = [*COMPUTE, "Relu", "Clip", "Add", "AveragePool", "MaxPool"]
 
 
@@ -53,8 +54,15 @@ def dynamic(student: ModelProto, method: DynamicParams, classes: tuple[str, ...]
     kind = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}[method.weights]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "dynamic.onnx"
-        quantize_dynamic(student, file, weight_type=kind, op_types_to_quantize=list(COMPUTE))
+        quantize_dynamic(student, file, weight_type=kind, op_types_to_quantize=_dynamic_ops(student))
         return compact(onnx.load(file), classes)
+
+
+def _dynamic_ops(student: ModelProto) -> list[str]:
+    """Operators with weights; vectors that ids look up are weights too, a table's columns are none."""
+    stored = {tensor.name for tensor in student.graph.initializer}
+    looks_up = any(node.op_type == "Gather" and node.input[0] in stored for node in student.graph.node)
+    return [*COMPUTE, *CELLS, *(["Gather"] if looks_up else [])]
 
 
 def static(

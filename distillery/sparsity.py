@@ -16,6 +16,7 @@ from onnx import GraphProto, NodeProto
 
 from distillery.integers import weights
 from distillery.operators import macs_by_weight
+from distillery.sequence_macs import CELL_INPUTS
 
 LEVEL = 9
 
@@ -46,6 +47,10 @@ def _zero_points(graph: GraphProto, known: dict[str, NDArray[Any]]) -> Iterator[
             case "ConvInteger" | "MatMulInteger" if len(node.input) > 3 and node.input[1] in known:
                 weight, zero = known[node.input[1]], known[node.input[3]]
                 yield node.input[1], _along(zero, weight.ndim, 0 if node.op_type == "ConvInteger" else -1)
+            case "DynamicQuantizeLSTM":
+                for weight_at, zero_at in ((1, CELL_INPUTS + 1), (2, CELL_INPUTS + 3)):
+                    zero = known[node.input[zero_at]]  # a direction
+                    yield node.input[weight_at], _along(zero, known[node.input[weight_at]].ndim, 0)
 
 
 def _axis(node: NodeProto) -> int:

@@ -1,7 +1,8 @@
 """How an ONNX file of any origin is joined to the rows and classes of a data set, or why it cannot be.
 
 The contract. Images: one input, uint8 or float, of (batch, H, W, C), (batch, C, H, W), or, grey,
-(batch, H, W) or (batch, H * W). Tables: one float input (batch, columns), if all of them are numbers; with
+(batch, H, W) or (batch, H * W). Sequences: one input, float (batch, L, C) for series, and whole numbers
+(batch, L) for tokens. Tables: one float input (batch, columns), if all of them are numbers; with
 categories, a file that takes what this project's own files take. One float output of (batch, classes).
 Classes are matched by the names in its metadata `classes`, a JSON list, else by their count.
 """
@@ -15,13 +16,14 @@ import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from distillery.adapting import Pictures, Wiring
-from distillery.data.form import Form, Shape, Table
+from distillery.data.form import Form, Series, Shape, Table, Tokens, in_words
 from distillery.errors import ParamsError
 from distillery.feeding import column_names
 from distillery.params.teacher import OnnxTeacher, Pixels
 from distillery.tensors import CATEGORIES, CLASS_NAMES, INPUT
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+WHOLE = (TensorProto.INT64, TensorProto.INT32)
 PIXELS = "{divide_by: 255, mean: [0], std: [1]}"
 
 Dims = tuple[int | None, ...]  # None where a file leaves a dimension open
@@ -60,9 +62,28 @@ def _inputs(model: ModelProto, pixels: Pixels | None, form: Form) -> tuple[Input
             pictures = _pictures(value, pixels, form)
             return {INPUT: (value.name, _kind(value))}, pictures
         case Table():
-            if pixels is not None:
-                raise Misfit("teacher.pixels: these rows are a table; set it to null")
+            _no_pixels(pixels, form)
             return _table_inputs(given, form), None
+        case Series():
+            _no_pixels(pixels, form)
+            return _sequence_input(given, FLOATS, (form.length, form.channels)), None
+        case Tokens():
+            _no_pixels(pixels, form)
+            return _sequence_input(given, WHOLE, (form.length,)), None
+
+
+def _no_pixels(pixels: Pixels | None, form: Form) -> None:
+    if pixels is not None:
+        raise Misfit(f"teacher.pixels: these rows are {in_words(form)}; set it to null")
+
+
+def _sequence_input(given: list[ValueInfoProto], kinds: Sequence[int], row: tuple[int, ...]) -> Inputs:
+    (value,) = _single(given)
+    dims = _dims(value)
+    if _kind(value) not in kinds or (dims is not None and not _agree(dims[1:], row)):
+        what = "float" if kinds is FLOATS else "int64 or int32"
+        raise Misfit(f"it takes {_said(value)}; these rows are {what} {('batch', *row)}".replace("'", ""))
+    return {INPUT: (value.name, _kind(value))}
 
 
 def _single(given: list[ValueInfoProto]) -> list[ValueInfoProto]:

@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 
 from distillery.artifacts import read_json
 from distillery.data.form import Form
-from distillery.models.families import Family, require_fitting
+from distillery.errors import ParamsError
+from distillery.models.families import Family, cannot_train_aware, require_fitting
 from distillery.models.points import Lesson, require_comparable
 from distillery.params.project import Params
 from distillery.params.teacher import OnnxTeacher
@@ -29,6 +30,9 @@ def require_readable(data: Noun, params: Params) -> None:
     form = FORM.validate_python(schema["form"])
     models = dict(_models(params))
     require_fitting(models, form)
+    refusal = cannot_train_aware(params.student.model, form) if params.quantize.qat else None
+    if refusal is not None:
+        raise ParamsError(refusal)
     if params.distill.terms:
         networks = {name: model.network(form, len(schema["classes"])) for name, model in models.items()}
         chain = ["teacher.model", *(name for name in networks if name.startswith(ASSISTANTS)), STUDENT]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from distillery.artifacts import digest_bytes
-from distillery.data.form import Table
+from distillery.data.form import Table, in_words
 from distillery.data.rows import Rows, Split, row_names
 from distillery.data.unseen import MadeFrom, find_unseen
 from distillery.errors import DistilleryError, ParamsError, ProjectError
@@ -194,7 +194,7 @@ def slice_values(rows: Rows, positions: NDArray[np.intp], name: str) -> NDArray[
     columns = rows.form.columns if isinstance(rows.form, Table) else ()
     at = next((at for at, column in enumerate(columns) if column.name == name), None)
     if at is None:
-        known = ", ".join(column.name for column in columns) or "none: the rows are images"
+        known = ", ".join(column.name for column in columns) or f"none: the rows are {in_words(rows.form)}"
         raise ParamsError(f"promotion.per_class.slices: the data have no column {name!r}; known: {known}")
     values, categories = rows.features[positions, at], columns[at].categories
     if categories is None:

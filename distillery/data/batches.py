@@ -23,7 +23,7 @@ INFERENCE_ROWS = 1024
 class Batch:
     """B rows; `targets` are a teacher's logits for just these rows in just this view."""
 
-    features: Tensor  # (B, H, W, C) uint8, or (B, columns) float32
+    features: Tensor  # (B, ...), as `distillery.data.form` has them
     labels: Tensor  # (B,) int64
     targets: Tensor | None  # (B, classes) float32
 
@@ -63,9 +63,9 @@ class TrainBatches:
         """The view of the chosen train rows (indices into train)."""
         positions = self.positions[chosen]
         features = np.asarray(self.rows.features[positions])
-        if isinstance(self.rows.form, Shape):  # a row of a table is the same in every view
+        if isinstance(self.rows.form, Shape):  # any other row is the same in every view
             features = apply(
-                features,
+                features.astype(np.uint8, copy=False),
                 vary(self.keys[chosen], view, self.augment),
                 self.augment.shift,
             )

@@ -1,7 +1,7 @@
 """The canonical form of a project's data set in `data/`: all its rows, no splits, always the same bytes.
 
 schema.json          what follows, in words and numbers; the versions that brought the rows
-features-000.npy ... some rows each, (n, H, W, C) uint8 or (n, columns) float32; a version begins a new one
+features-000.npy ... some rows each, as `distillery.data.form` has them; a version begins a new one
 labels.npy           (N,) int64, codes of the classes
 tested.npy           (N,) bool, the sources' own test rows, where a source has such
 """
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from distillery.artifacts import canonical_json, read_json
 from distillery.data.arrays import mapped, steps
-from distillery.data.form import Form, Shape
+from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.data.locate import Origin
 from distillery.data.rows import Features, Labels
 from distillery.data.statistics import Statistics
@@ -158,8 +158,7 @@ def require_format(folder: Path, plain: Any) -> None:
 def _require_arrays(data: Canonical) -> None:
     """Every array has the shape and type that the schema says, and every label is one of its classes."""
     schema, faults = data.schema, []
-    row = _row_of(schema.form)
-    dtype = np.uint8 if isinstance(schema.form, Shape) else np.float32
+    dtype, row = _row_of(schema.form)
     for shard, array in zip(schema.shards, data.shards, strict=True):
         if array.shape != (shard.rows, *row) or array.dtype != dtype:
             faults.append(f"{shard.file}: {array.dtype} {array.shape}, not {shard.rows} rows of {row}")
@@ -176,8 +175,17 @@ def _require_arrays(data: Canonical) -> None:
         raise DataError(f"{data.folder} is damaged: restore it", faults)
 
 
-def _row_of(form: Form) -> tuple[int, ...]:
-    return (form.height, form.width, form.channels) if isinstance(form, Shape) else (len(form.columns),)
+def _row_of(form: Form) -> tuple[type[np.generic], tuple[int, ...]]:
+    """Type and shape of a row."""
+    match form:
+        case Shape():
+            return np.uint8, (form.height, form.width, form.channels)
+        case Table():
+            return np.float32, (len(form.columns),)
+        case Series():
+            return np.float32, (form.length, form.channels)
+        case Tokens():
+            return np.int32, (form.length,)
 
 
 def _wrong_labels(data: Canonical) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from distillery.data.form import Shape, Table
+from distillery.data.form import Form, Series, Shape, Table, Tokens, in_words
+from distillery.data.rows import Features
 
 CHUNK_BYTES = 16 << 20  # about as much as a chunk's features take
 
@@ -43,7 +44,7 @@ class Chunk:
     A row that cannot be read is left out and is an error among `findings`.
     """
 
-    features: NDArray[np.uint8] | tuple[NDArray[np.float32] | Encoded, ...]  # (B, H, W, C), or (B,) a column
+    features: Features | tuple[NDArray[np.float32] | Encoded, ...]  # (B, ...) of its form, or (B,) a column
     labels: Encoded  # class names; a row without one has code -1
     tested: bool  # these rows are the source's own test split
     place: Callable[[int], str]  # where row i of the chunk stands: `cats/3.png`, `train.csv line 17`
@@ -58,30 +59,44 @@ class ColumnNames:
     numeric: tuple[bool, ...]
 
 
-def kind_of(form: Shape | Table | ColumnNames) -> Shape | ColumnNames:
-    """What makes rows of one kind: the shape of images, or the columns of a table and which hold numbers."""
-    if not isinstance(form, Table):
-        return form
-    columns = form.columns
-    return ColumnNames(tuple(c.name for c in columns), tuple(c.categories is None for c in columns))
+@dataclass(frozen=True)
+class TokenIds:
+    """Sequences of so many token ids; how many tokens there are is known when all were read."""
+
+    length: int
 
 
-def describe(form: Shape | Table | ColumnNames) -> str:
+Kind = Shape | Series | TokenIds | ColumnNames
+
+
+def kind_of(form: Form | Kind) -> Kind:
+    """What makes rows of one kind: shape, length, or columns and which of them hold numbers."""
+    match form:
+        case Table(columns=columns):
+            return ColumnNames(tuple(c.name for c in columns), tuple(c.categories is None for c in columns))
+        case Tokens():
+            return TokenIds(form.length)
+        case _:
+            return form
+
+
+def describe(form: Form | Kind) -> str:
     """A kind of rows in words."""
-    kind = kind_of(form)
-    if isinstance(kind, Shape):
-        return f"images of {kind.height} x {kind.width} x {kind.channels}"
-    named = zip(kind.names, kind.numeric, strict=True)
-    return "columns " + ", ".join(
-        f"{name} ({'numbers' if is_number else 'categories'})" for name, is_number in named
-    )
+    match kind_of(form):
+        case TokenIds(length):
+            return f"sequences of {length} token ids"
+        case ColumnNames(names, numeric):
+            named = zip(names, numeric, strict=True)
+            return "columns " + ", ".join(f"{name} ({'numbers' if n else 'categories'})" for name, n in named)
+        case kind:
+            return in_words(kind)
 
 
 class Reader(Protocol):
     """One source, recognised by its content. Opening it raises DataError; reading it yields findings."""
 
     @property
-    def form(self) -> Shape | ColumnNames:
+    def form(self) -> Kind:
         """What a row looks like."""
 
     @property

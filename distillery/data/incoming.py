@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from distillery.data.arrays import ArrayWriter, mapped, steps
 from distillery.data.canonical import LABELS, TESTED, Canonical, Shard
-from distillery.data.chunks import Chunk, ColumnNames, Encoded, Finding
+from distillery.data.chunks import Chunk, ColumnNames, Encoded, Finding, Kind
 from distillery.data.encoding import Names, TableEncoder, sorted_codes
 from distillery.data.form import Form, Shape, Table
 from distillery.data.rows import Features
+from distillery.data.sequences import SequenceCoder, sequence_values
 from distillery.data.shards import ShardWriter, copy_shards
 from distillery.data.statistics import Gathered
 
@@ -28,9 +29,9 @@ class Incoming:
     A block of it closes its files, also where a source turns out to be broken half-way.
     """
 
-    def __init__(self, kind: Shape | ColumnNames, into: Path, before: Canonical | None) -> None:
+    def __init__(self, kind: Kind, into: Path, before: Canonical | None) -> None:
         self._into, self._start = into, len(before) if before else 0
-        self._coder = kind if isinstance(kind, Shape) else TableEncoder(kind, _table(before))
+        self._coder = _coder(kind, before.schema.form if before else None)
         self._known = len(before.schema.classes) if before else 0
         self._classes = Names(before.schema.classes if before else ())
         self._shards = ShardWriter(into, copy_shards(before, into) if before else ())
@@ -70,18 +71,24 @@ class Incoming:
         for at in np.flatnonzero(labels < 0).tolist():
             yield Finding("error", "no_label", f"{chunk.place(at)}: has no label; give it one or take it out")
 
-    def _encoded(self, features: NDArray[np.uint8] | tuple[NDArray[np.float32] | Encoded, ...]) -> Features:
-        if isinstance(features, np.ndarray):
-            for at, channel in enumerate(channel_names(features.shape[-1])):
-                self._gathered(channel).add_bytes(features[..., at])
-            return features
-        if isinstance(self._coder, Shape):
-            raise TypeError("a reader of images yields images")
-        matrix = self._coder.encode(features)
-        for column, values in zip(self._coder.columns.names, features, strict=True):
-            if not isinstance(values, Encoded):
-                self._gathered(column).add(values)
-        return matrix
+    def _encoded(self, features: Features | tuple[NDArray[np.float32] | Encoded, ...]) -> Features:
+        match self._coder:
+            case Shape() if isinstance(features, np.ndarray):
+                for at, channel in enumerate(channel_names(features.shape[-1])):
+                    self._gathered(channel).add_bytes(features[..., at].astype(np.uint8, copy=False))
+                return features
+            case SequenceCoder() if isinstance(features, np.ndarray):
+                for name, values in sequence_values(features):
+                    self._gathered(name).add(values)
+                return self._coder.encode(features)
+            case TableEncoder() if isinstance(features, tuple):
+                matrix = self._coder.encode(features)
+                for column, numbers in zip(self._coder.columns.names, features, strict=True):
+                    if not isinstance(numbers, Encoded):
+                        self._gathered(column).add(numbers)
+                return matrix
+            case _:
+                raise TypeError("a reader yields rows of the form that it promises")
 
     def _gathered(self, name: str) -> Gathered:
         return self.statistics.setdefault(name, Gathered())
@@ -122,6 +129,11 @@ def channel_names(channels: int) -> tuple[str, ...]:
     return COLOURS.get(channels) or tuple(f"channel {at}" for at in range(channels))
 
 
-def _table(before: Canonical | None) -> Table | None:
-    form = before.schema.form if before else None
-    return form if isinstance(form, Table) else None
+def _coder(kind: Kind, before: Form | None) -> Shape | TableEncoder | SequenceCoder:
+    match kind:
+        case Shape():
+            return kind
+        case ColumnNames():
+            return TableEncoder(kind, before if isinstance(before, Table) else None)
+        case _:
+            return SequenceCoder(kind, before)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from distillery.data.arrays import on_disk, steps
 from distillery.data.canonical import Canonical
-from distillery.data.form import Column, Form, Shape, Table
+from distillery.data.form import Column, Form, Series, Shape, Table, Tokens
 from distillery.data.rows import ROW_ID, Features, RowIds
 from distillery.errors import DataError
 
@@ -57,12 +57,20 @@ def _spelled(features: Features, form: Form) -> Bytes:
         case Table():
             columns = [_column(features[:, at], column) for at, column in enumerate(form.columns)]
             return np.ascontiguousarray(np.concatenate(columns, axis=1))
+        case Series():
+            return _spelled_numbers(features)
+        case Tokens():
+            return np.ascontiguousarray(features, "<i4").view(np.uint8)
 
 
-def _column(values: NDArray[np.uint8 | np.float32], column: Column) -> Bytes:
+def _spelled_numbers(values: Features) -> Bytes:
+    numbers = np.where(np.isnan(values), np.float32("nan"), values + np.float32(0))  # -0 is 0, one NaN
+    return numbers.astype("<f4").reshape(len(values), -1).view(np.uint8)
+
+
+def _column(values: Features, column: Column) -> Bytes:
     if column.categories is None:
-        numbers = np.where(np.isnan(values), np.float32("nan"), values + np.float32(0))  # -0 is 0, one NaN
-        return numbers.astype("<f4").view(np.uint8).reshape(len(values), 4)
+        return _spelled_numbers(values)
     return _spelled_names(column.categories)[values.astype(np.int64)]  # code -1 is the last
 
 

@@ -9,16 +9,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from distillery.artifacts import read_json
 from distillery.data.arrays import mapped
-from distillery.data.form import Form, Shape, Table
+from distillery.data.form import Form
 
-Features = NDArray[np.uint8 | np.float32]  # (N, H, W, C) images, or (N, columns) of a table
+# (N, H, W, C) images, (N, columns) of a table, (N, L, C) series, or ids (N, L)
+Features = NDArray[np.uint8 | np.float32 | np.int32]
 Labels = NDArray[np.int64]  # (N,)
 RowIds = NDArray[np.void]  # (N,) of ROW_ID
 
 ROW_ID = np.dtype([("high", "<u8"), ("low", "<u8"), ("occurrence", "<u4")])
+
+
+FORM: TypeAdapter[Form] = TypeAdapter(Form)  # their fields tell them apart
 
 
 class Split(IntEnum):
@@ -76,4 +81,4 @@ def load_rows(folder: Path) -> Rows:
 
 def read_form(plain: dict[str, Any]) -> Form:
     """The form of a row, from JSON."""
-    return Table.model_validate(plain) if "columns" in plain else Shape.model_validate(plain)
+    return FORM.validate_python(plain)

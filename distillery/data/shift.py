@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from distillery.data.canonical import Canonical
 from distillery.data.chunks import Finding
-from distillery.data.form import Form, Shape, Table
+from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.data.rows import Features
+from distillery.data.sequences import sequence_columns
 
 MOVED = 0.25  # Siddiqi's "significant shift"
 SAMPLE = 20_000
@@ -34,7 +35,8 @@ def measure_shift(older: Canonical, data: Canonical, start: int) -> dict[str, fl
     """PSI of the rows from `start` on against all rows of `older`, by column and of the classes, 4 decimals.
 
     Columns are compared on up to 20,000 evenly spaced rows of each. Images have the columns `brightness`
-    and `contrast`: the mean and the standard deviation of an image's values.
+    and `contrast`: the mean and the standard deviation of an image's values. Series have as much of each
+    channel; sequences of tokens their `length` without padding, and the ids as one column `token`.
     """
     old, new = _evenly(0, len(older)), _evenly(start, len(data))
     names = sorted({*older.schema.classes, *data.schema.classes})
@@ -81,6 +83,8 @@ def _columns(features: Features, form: Form) -> Iterator[tuple[str, Column]]:
                 else:
                     names = np.array([*column.categories, ""], np.object_)
                     yield column.name, names[features[:, at].astype(np.int64)]
+        case Series() | Tokens():
+            yield from sequence_columns(features)
 
 
 def _between(before: Column, now: Column) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from distillery.data.arrays import steps
 from distillery.data.canonical import Canonical, digest_data
-from distillery.data.form import Column, Form, Table
+from distillery.data.form import PADDING, Column, Form, Table, Tokens
 from distillery.data.preparation import assign
 from distillery.data.rows import Split
 from distillery.errors import DataError
@@ -88,7 +88,10 @@ def first_versions(data: Canonical, count: int, classes: int) -> Canonical:
 
 
 def _form_then(form: Form, data: Canonical) -> Form:
-    """A table's columns with the categories that occur: new ones are appended. Images stay as they are."""
+    """A table's columns with the categories that occur: new ones are appended. So are a vocabulary's ids."""
+    if isinstance(form, Tokens):
+        highest = max(int(features.max(initial=PADDING)) for features in data.features())
+        return form.model_copy(update={"vocabulary": highest + 1})
     if not isinstance(form, Table):
         return form
     extremes = np.array(list(_extremes(data)))  # (parts, 2, columns)

@@ -8,7 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from distillery.artifacts import digest_bytes
-from distillery.classifier import OnnxClassifier
+from distillery.classifier import InputTensor, OnnxClassifier
+from distillery.data.form import PADDING
 from distillery.delivery.facts import UNKNOWN_LICENCE, Delivered
 from distillery.report.words import file_size, percent
 
@@ -29,12 +30,15 @@ def parcel(content: bytes, delivered: Delivered) -> dict[str, bytes]:
     loader = FileSystemLoader(HERE / "templates")
     environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  # it is Markdown, in which `cell` escapes what others named
     environment.keep_trailing_newline = True
+    takes, axes = _taken(model.inputs)
     environment.filters |= {"cell": cell, "percent": percent, "file_size": file_size}
     said = {
         "d": delivered,
         "classes": model.classes,
         "inputs": model.inputs,
         "table": any(tensor.columns for tensor in model.inputs),
+        "takes": takes,
+        "axes": axes,
         "digest": digest_bytes(content),
         "unknown_licence": UNKNOWN_LICENCE,
     }
@@ -49,6 +53,20 @@ def parcel(content: bytes, delivered: Delivered) -> dict[str, bytes]:
         },
     }
     return {**files, "SHA256SUMS": checksums(files)}
+
+
+def _taken(inputs: tuple[InputTensor, ...]) -> tuple[str, str]:
+    """What rows a file takes, and what the axes of its array are, in words."""
+    scale = "on the scale of the data that it was trained on"
+    match inputs[0]:
+        case InputTensor(dtype="int64"):
+            return "sequences of token ids", f"steps; {PADDING} where there is no token"
+        case InputTensor(dtype="uint8"):
+            return "images", f"height, width, channels, {scale}"
+        case InputTensor(columns=()):
+            return "series of numbers", f"steps, channels, {scale}"
+        case _:
+            return "rows of a table", "columns"
 
 
 def checksums(files: dict[str, bytes]) -> bytes:

@@ -25,8 +25,8 @@ class Custom(Block):
     """
 
     family: Literal["custom"]
-    function: Function
-    arguments: dict[str, JsonValue]
+    function: Function  # package.module:function of the project, which gives a Network
+    arguments: dict[str, JsonValue]  # given to the function by name
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""

@@ -10,7 +10,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from distillery.data.form import Form, Shape, Table
+from distillery.data.form import Form, Series, Shape, Table, Tokens
+from distillery.models.sequence_encoding import SeriesEncoding, TokenEncoding
 from distillery.tensors import CODES, INPUT
 
 FARTHEST = 10.0  # deviations from the mean that a number may seem to have
@@ -160,10 +161,17 @@ class TableEncoding(nn.Module):
         return self.encode(*(encoder.pick(rows) for encoder in self.encoders))
 
 
-def encoding_of(rows: Form) -> PixelEncoding | TableEncoding:
+Encoding = PixelEncoding | TableEncoding | SeriesEncoding | TokenEncoding
+
+
+def encoding_of(rows: Form) -> Encoding:
     """The encoding of rows of this form, which has learned nothing yet."""
     match rows:
         case Shape():
             return PixelEncoding(rows)
         case Table():
             return TableEncoding(rows)
+        case Series():
+            return SeriesEncoding(rows)
+        case Tokens():
+            return TokenEncoding(rows)

@@ -7,29 +7,53 @@ from typing import Annotated
 
 from pydantic import Field
 
-from distillery.data.form import Form
+from distillery.data.form import Form, Series, Tokens
 from distillery.errors import ParamsError
 from distillery.models.custom import Custom
 from distillery.models.lenet import Cnn, LeNet5
 from distillery.models.mlp import Mlp
 from distillery.models.mobilenet import MobileNetV2
+from distillery.models.recurrent import Gru, Lstm
 from distillery.models.resnet import ResNet
 from distillery.models.resnet_imagenet import ResNetImageNet
+from distillery.models.sequence_layers import Steps
+from distillery.models.transformer import Transformer
 from distillery.models.vgg import Vgg
 
-Family = Annotated[
-    Mlp | LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg | Custom,
-    Field(discriminator="family"),
-]
+Images = LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg
+Sequences = Lstm | Gru | Transformer
+Family = Annotated[Mlp | Images | Sequences | Custom, Field(discriminator="family")]
 
 INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"
+OF_SEQUENCES = "{family: gru, layers: 1, width: 32, both_ways: false, embed: 16, dropout: 0.0}"
+
+
+def cannot_train_aware(model: Family, rows: Form | None = None) -> str | None:
+    """Why rounding cannot be trained for, and what to do; None: it can.
+
+    While the rows are not known, `rows` None, a network of one's own is taken for one that can.
+    """
+    match model:
+        case Lstm() | Gru() | Transformer():
+            reads_steps = True
+        case Custom() if rows is not None:
+            reads_steps = any(isinstance(layer, Steps) for layer in model.network(rows, 2).layers)
+        case _:
+            reads_steps = False
+    if not reads_steps:
+        return None
+    return (
+        f"quantize.qat: a {model.family} network that reads sequences is rounded after its training, not in "
+        "it: set quantize.qat to null, and use quantize.dynamic"
+    )
 
 
 def require_fitting(models: Mapping[str, Family], rows: Form) -> None:
     """ParamsError with every model, by its path in params.yaml, that cannot read such rows."""
     refusals = {place: model.refusal(rows) for place, model in models.items()}
+    instead = OF_SEQUENCES if isinstance(rows, Series | Tokens) else INSTEAD
     faults = [
-        f"{place}: {refusal}; --set {place}='{INSTEAD}' reads them"
+        f"{place}: {refusal}; --set {place}='{instead}' reads them"
         for place, refusal in refusals.items()
         if refusal is not None
     ]

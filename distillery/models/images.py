@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from distillery.data.form import Form, Shape
+from distillery.data.form import Form, Shape, in_words
 from distillery.errors import ParamsError
 
 Channels = Annotated[int, Field(ge=1, le=8192)]
@@ -17,7 +17,7 @@ def only_images(name: str, rows: Form) -> str | None:
     """Why such rows cannot be read by a family that reads images; None: they can."""
     if isinstance(rows, Shape):
         return None
-    return f"{name} reads images, and these rows are a table of {len(rows.columns)} columns"
+    return f"{name} reads images, and these rows are {in_words(rows)}"
 
 
 def too_small(name: str, rows: Form, side: int) -> str | None:

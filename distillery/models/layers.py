@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from distillery.data.form import Form
+from distillery.models.sequence_layers import Steps
 from distillery.params.base import Count
 
 
@@ -106,7 +107,7 @@ class Dropout(_Layer):
 
 
 Layer = Annotated[
-    Conv | Depthwise | Residual | MaxPool | MeanPool | Pool | Flatten | Linear | Dropout,
+    Conv | Depthwise | Residual | MaxPool | MeanPool | Pool | Flatten | Linear | Dropout | Steps,
     Field(discriminator="kind"),
 ]
 

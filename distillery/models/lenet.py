@@ -24,9 +24,9 @@ class LeNet5(Block):
     """
 
     family: Literal["lenet5"]
-    padding: Annotated[int, Field(ge=0, le=4)]
-    convolutions: tuple[Channels, Channels]
-    hidden: tuple[Features, ...]
+    padding: Annotated[int, Field(ge=0, le=4)]  # pixels added on each side before the first convolution
+    convolutions: tuple[Channels, Channels]  # channels of each
+    hidden: tuple[Features, ...]  # widths of the dense layers before the last
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""
@@ -51,11 +51,11 @@ class Cnn(Block):
     """
 
     family: Literal["cnn"]
-    convolutions: Annotated[tuple[Channels, ...], Field(min_length=1, max_length=8)]
-    kernel: Literal[1, 3, 5, 7]
-    norm: bool
-    hidden: tuple[Features, ...]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    convolutions: Annotated[tuple[Channels, ...], Field(min_length=1, max_length=8)]  # channels of each
+    kernel: Literal[1, 3, 5, 7]  # pixels, each way
+    norm: bool  # whether a batch norm follows each
+    hidden: tuple[Features, ...]  # widths of the dense layers before the last
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped after each dense layer
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""

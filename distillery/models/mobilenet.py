@@ -28,10 +28,10 @@ MULTIPLE = 8  # of which all widths are one
 class Stage(Block):
     """Inverted residuals: `blocks` of them, `expand` times as many channels inside, `stride` in the first."""
 
-    expand: Annotated[int, Field(ge=1, le=16)]
-    channels: Channels
-    blocks: Annotated[int, Field(ge=1, le=64)]
-    stride: Annotated[int, Field(ge=1, le=2)]
+    expand: Annotated[int, Field(ge=1, le=16)]  # how many times as many channels a block has inside
+    channels: Channels  # that a block gives, before `width`
+    blocks: Annotated[int, Field(ge=1, le=64)]  # inverted residuals, one behind the other
+    stride: Annotated[int, Field(ge=1, le=2)]  # of the first block
 
 
 class MobileNetV2(Block):
@@ -43,12 +43,12 @@ class MobileNetV2(Block):
     """
 
     family: Literal["mobilenet_v2"]
-    stem: Channels
-    stem_stride: Annotated[int, Field(ge=1, le=2)]
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)]
-    head: Channels
-    width: Annotated[float, Field(gt=0, le=8)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    stem: Channels  # channels of the first convolution, before `width`
+    stem_stride: Annotated[int, Field(ge=1, le=2)]  # 2: it halves the size
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=16)]  # inverted residuals, in order
+    head: Channels  # channels of the last convolution, before `width`
+    width: Annotated[float, Field(gt=0, le=8)]  # multiplies all channels
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped before the last layer
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""

@@ -32,6 +32,8 @@ from distillery.models.layers import (
     Residual,
 )
 from distillery.models.layers import Layer as LayerShape
+from distillery.models.sequence_layers import Steps
+from distillery.models.sequence_modules import StepsBlock
 from distillery.models.sizes import Size, padding_of, size_after
 
 
@@ -141,7 +143,7 @@ class MeanPoolBlock(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Raw rows, uint8 (N, H, W, C) or float32 (N, columns) -> logits (N, classes); the encoding is inside."""
+    """Raw rows of its form -> logits (N, classes); the encoding is inside."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -209,6 +211,8 @@ def _module(layer: LayerShape, size: Size) -> nn.Module:
             module = DenseBlock(size[0], layer)
         case Dropout():
             module = nn.Dropout(layer.share)
+        case Steps():
+            module = StepsBlock(size, layer)
     return module
 
 

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from distillery.data.form import Shape
 from distillery.errors import ParamsError
 from distillery.models.layers import Dropout, Flatten, Network
-from distillery.models.sizes import Size, size_after
+from distillery.models.sizes import Size, size_after, size_of
 from distillery.params.distill import LOGITS, Attention, Hints, Term
 
 
@@ -41,8 +40,7 @@ class Lesson:
 
 def points(network: Network) -> dict[str, Point]:
     """Every layer with an output of its own by kind and number: `conv1`, `residual1`, ...; not the logits."""
-    rows, numbers = network.rows, Counter[str]()
-    size: Size = (rows.channels, rows.height, rows.width) if isinstance(rows, Shape) else (len(rows.columns),)
+    numbers, size = Counter[str](), size_of(network.rows)
     found = {}
     for position, layer in enumerate(network.layers[:-1]):
         size = size_after(layer, size)

@@ -24,9 +24,9 @@ class ResNet(Block):
 
     family: Literal["resnet"]
     stem_stride: Annotated[int, Field(ge=1, le=2)]  # 2: the stem strides over every second pixel
-    width: Annotated[int, Field(ge=1, le=512)]
-    stages: Annotated[int, Field(ge=1, le=5)]
-    blocks: Annotated[int, Field(ge=1, le=32)]
+    width: Annotated[int, Field(ge=1, le=512)]  # channels of the first stage
+    stages: Annotated[int, Field(ge=1, le=5)]  # each after the first halves the size
+    blocks: Annotated[int, Field(ge=1, le=32)]  # residual blocks of a stage
     dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped before the last layer
 
     def refusal(self, rows: Form) -> str | None:

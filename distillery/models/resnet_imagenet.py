@@ -13,6 +13,8 @@ from distillery.params.base import Block
 
 EXPANSION = 4  # of a bottleneck: channels that come out, as multiples of those inside
 
+Blocks = Annotated[int, Field(ge=1, le=64)]
+
 
 class ResNetImageNet(Block):
     """Stages of residual blocks; `width` channels at first, doubled where the size halves.
@@ -24,11 +26,11 @@ class ResNetImageNet(Block):
     """
 
     family: Literal["resnet_imagenet"]
-    stem: Literal["large", "small"]
-    block: Literal["basic", "bottleneck"]
-    width: Channels
-    blocks: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1, max_length=5)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    stem: Literal["large", "small"]  # for large images, such as photographs, or for small ones
+    block: Literal["basic", "bottleneck"]  # two convolutions, or three round a narrow one
+    width: Channels  # channels of the first stage
+    blocks: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=5)]  # how many a stage has
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped before the last layer
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""

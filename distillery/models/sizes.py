@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Protocol
 
+from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.models.layers import (
     Conv,
     Depthwise,
-    Dropout,
     Flatten,
     Layer,
     Linear,
@@ -18,8 +18,9 @@ from distillery.models.layers import (
     Pool,
     Residual,
 )
+from distillery.models.sequence_layers import Steps
 
-Size = tuple[int, ...]  # (C, H, W) of a map, (C,) of a flat row
+Size = tuple[int, ...]  # (C, H, W) of a map, (C,) of a flat row; of raw sequences (L, C), or (L,) ids
 
 
 class Window(Protocol):
@@ -34,9 +35,22 @@ class Window(Protocol):
         """Places from one window to the next."""
 
 
+def size_of(rows: Form) -> Size:
+    """The size of a row itself; of a table, before its encoding has made features of its columns."""
+    match rows:
+        case Shape():
+            return rows.channels, rows.height, rows.width
+        case Table():
+            return (len(rows.columns),)
+        case Series():
+            return rows.length, rows.channels
+        case Tokens():
+            return (rows.length,)
+
+
 def size_after(layer: Layer, size: Size) -> Size:
     """The size that comes out."""
-    after = size
+    after = size  # of what drops out
     match layer:
         case Conv():
             after = layer.channels, *_slid(layer, padding_of(layer), size)
@@ -54,8 +68,8 @@ def size_after(layer: Layer, size: Size) -> Size:
             after = (math.prod(size),)
         case Linear():
             after = (layer.features,)
-        case Dropout():
-            pass
+        case Steps():
+            after = (layer.outputs,)
     return after
 
 

@@ -24,10 +24,10 @@ class Vgg(Block):
     """
 
     family: Literal["vgg"]
-    width: Channels
-    convolutions: Annotated[tuple[Count, ...], Field(min_length=1, max_length=7)]
-    hidden: tuple[Features, ...]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    width: Channels  # channels of the first stage
+    convolutions: Annotated[tuple[Count, ...], Field(min_length=1, max_length=7)]  # how many a stage has
+    hidden: tuple[Features, ...]  # widths of the dense layers before the last
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # share dropped after each dense layer
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read; None: they can."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError, model_validator
 
 from distillery.errors import ParamsError
 from distillery.machine import resolve
+from distillery.models.families import cannot_train_aware
 from distillery.params.base import Block
 from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.chain import Chain, out_of_order, out_of_turn
@@ -61,6 +62,13 @@ class Params(Block):
         refusals += [*out_of_turn(self.prune), *out_of_order(self.chain, self.prune)]
         if refusals:
             raise ValueError("; ".join(refusals))
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_trained_aware_can_be(self) -> Params:
+        refusal = cannot_train_aware(self.student.model) if self.quantize.qat else None
+        if refusal is not None:
+            raise ValueError(refusal)
         return self
 
     @model_validator(mode="after")

@@ -54,7 +54,7 @@ class ThresholdParams(_PruneParams):
 
     kind: Literal["threshold"]
     deviations: Positive
-    scope: Scope
+    scope: Scope  # whose weights the deviation is of: each layer's, or all
 
 
 class RegrowParams(_PruneParams):
@@ -71,7 +71,7 @@ class RegrowParams(_PruneParams):
     every: Count
     drop: SomeShare
     until: Annotated[float, Field(gt=0, le=1)]
-    grow: Literal["gradient", "activation"]
+    grow: Literal["gradient", "activation"]  # where the gradient is largest, or what is active together
 
 
 class PatternParams(_PruneParams):

@@ -26,8 +26,8 @@ class FallbackParams(Block):
 class BitsParams(Block):
     """Bits of weights and activations. Integer kernels take 4 or 8 by 8; a layer with 16 runs in float."""
 
-    weights: Literal[4, 8, 16]
-    activations: Literal[8, 16]
+    weights: Literal[4, 8, 16]  # of each weight
+    activations: Literal[8, 16]  # of what layers give to each other
 
 
 class NearestParams(Block):
@@ -45,7 +45,7 @@ class LearnedParams(Block):
     kind: Literal["learned"]
     steps: Count
     batch_size: Count
-    learning_rate: Positive
+    learning_rate: Positive  # of Adam, on how far each weight goes up
     regularization: Positive
 
 
@@ -119,8 +119,8 @@ class LearnedScales(Block):
     """
 
     kind: Literal["learned"]
-    start: Literal["range", "mean"]
-    weights: Literal["per_channel", "per_tensor"]
+    start: Literal["range", "mean"]  # from what was observed: the whole range, or the mean magnitude
+    weights: Literal["per_channel", "per_tensor"]  # one scale a channel, or one a layer
 
 
 Scales = Annotated[ObservedScales | LearnedScales, Field(discriminator="kind")]
@@ -131,7 +131,7 @@ class LayersProgress(Block):
 
     kind: Literal["layers"]
     epochs: Count
-    order: Literal["input", "sensitivity"]
+    order: Literal["input", "sensitivity"]  # from the input, or those first that lose most
 
 
 class BitsProgress(Block):
@@ -187,9 +187,9 @@ Quantization = DynamicParams | StaticParams | QatParams
 
 
 class QuantizeParams(Block):
-    """Block `quantize`: one typed config a method."""
+    """Block `quantize`: one typed config a method; null: no such variant is made."""
 
     place: ClassVar[str] = "quantize"
     dynamic: DynamicParams
-    static: StaticParams
-    qat: QatParams
+    static: StaticParams | None
+    qat: QatParams | None

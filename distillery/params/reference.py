@@ -21,6 +21,7 @@ from distillery.params.project import TAGS, Params, Tree
 
 NOT_THERE = object()
 NAMES = {int: "integer", float: "number", bool: "true or false", str: "text", NoneType: "null"}
+KINDS: dict[Any, str] = {Literal: "choice", dict: "mapping"}
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
@@ -168,10 +169,8 @@ def type_name(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return type_name(inner[0])
-    if origin is Literal:
-        return "choice"
-    if origin is dict:
-        return "mapping"
+    if origin in KINDS:
+        return KINDS[origin]
     if origin is tuple:
         return f"list of {type_name(inner[0])}s"
     if origin in (Union, UnionType):

@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from distillery.data.form import Shape, Table
 from distillery.models.layers import (
     Conv,
     Convolution,
@@ -26,7 +25,8 @@ from distillery.models.layers import (
     Pool,
     Residual,
 )
-from distillery.models.sizes import Size, size_after
+from distillery.models.sequence_layers import Steps
+from distillery.models.sizes import Size, size_after, size_of
 
 RAW = 0  # the group of the rows' own channels, or columns
 
@@ -89,12 +89,8 @@ class _Walk:
 
 def channels_of(network: Network) -> Channels:
     """The groups of a network's channels."""
-    rows = network.rows
-    match rows:
-        case Shape():
-            walk = _Walk({RAW: rows.channels}, [], RAW, (rows.channels, rows.height, rows.width))
-        case Table():  # columns become features in the encoding; how many does not matter here
-            walk = _Walk({RAW: len(rows.columns)}, [], RAW, (len(rows.columns),))
+    size = size_of(network.rows)
+    walk = _Walk({RAW: size[0]}, [], RAW, size)  # what comes with the rows is never pruned
     for position, layer in enumerate(network.layers):
         _step(walk, f"layers.{position}", layer)
         walk.size = size_after(layer, walk.size)
@@ -113,6 +109,8 @@ def _step(walk: _Walk, name: str, layer: Layer) -> None:
             walk.spread = math.prod(walk.size[1:])
         case MaxPool() | MeanPool() | Pool() | Dropout():
             pass
+        case Steps():  # keeps all that it has: to the layers behind, what it gives is as fixed as raw rows
+            walk.widths[RAW] = layer.outputs
 
 
 def _convolution(walk: _Walk, name: str, layer: Convolution, writes: int | None = None) -> None:
@@ -157,5 +155,5 @@ def _narrow(name: str, layer: Layer, written: Mapping[str, int]) -> Layer:
                     for path, layers in paths.items()
                 }
             )
-        case Depthwise() | MaxPool() | MeanPool() | Pool() | Flatten() | Dropout():
+        case Depthwise() | MaxPool() | MeanPool() | Pool() | Flatten() | Dropout() | Steps():
             return layer

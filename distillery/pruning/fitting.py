@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from distillery.data.form import Column, Shape, Table
+from distillery.data.form import Column, Series, Shape, Table, Tokens
 from distillery.models.families import Family
 from distillery.models.layers import Network
-from distillery.params.prune import ChannelParams, PatternParams, Pruning
+from distillery.models.sequence_layers import Steps
+from distillery.params.prune import ChannelParams, PatternParams, Pruning, RegrowParams
 from distillery.pruning.channels import RAW, Channels, channels_of
 
 # No width depends on the rows, except that of what reads them; large ones, so that every family takes them
 ANY_ROWS = (
     Shape(height=256, width=256, channels=1),
     Table(columns=(Column(name="any", categories=None, missing=False),)),
+    Series(length=8, channels=1),
+    Tokens(length=8, vocabulary=8),
 )
 ANY_CLASSES = 2
 OTHERS = "magnitude, threshold, regrow and pattern prune single weights"
@@ -33,6 +36,8 @@ def cannot_prune(network: Network, method: Pruning, where: str) -> str | None:
             return _no_channels(channels_of(network), method, where)
         case PatternParams():
             return _no_pattern(channels_of(network), method, where)
+        case RegrowParams(grow="activation") if any(isinstance(layer, Steps) for layer in network.layers):
+            return f"{where}.grow: activation watches convolutions and dense layers, not steps; use gradient"
         case _:
             return None
 

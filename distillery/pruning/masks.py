@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from distillery.models.network import ConvBlock, DenseBlock
+from distillery.models.sequence_modules import StepsBlock
 from distillery.params.prune import PatternParams, Scope
 
 Weights = dict[str, nn.Parameter]  # by the name of their block
@@ -31,8 +32,16 @@ def prunable(model: nn.Module) -> Weights:
 
     Where a parametrization wraps a weight, what is trained is meant.
     """
-    blocks = weighted_blocks(model).items()
-    return {n: _trained(b.conv if isinstance(b, ConvBlock) else b.dense) for n, b in blocks}
+    weights = {}
+    for name, block in model.named_modules():
+        match block:
+            case ConvBlock():
+                weights[name] = _trained(block.conv)
+            case DenseBlock():
+                weights[name] = _trained(block.dense)
+            case StepsBlock():
+                weights |= {f"{name}.{inner}": matrix for inner, matrix in block.matrices().items()}
+    return weights
 
 
 def _trained(module: nn.Module) -> nn.Parameter:

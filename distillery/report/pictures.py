@@ -1,4 +1,4 @@
-"""Rows as a person can look at them: images as PNG inside the page, rows of a table by their columns."""
+"""Rows as a person can look at them: images and curves as PNG inside the page, others by name and value."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from distillery.data.form import Column, Shape, Table
+from distillery.data.form import PADDING, Column, Series, Shape, Table, Tokens
 from distillery.data.rows import Rows, row_names
 
 LARGEST = 96  # pixels of a side
 MOST_COLUMNS = 12
+MOST_TOKENS = 40
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A row to look at: `picture` is a data URI, or `cells` are names and values of a table's columns."""
+    """A row to look at: `picture` is a data URI, or `cells` are names and values."""
 
     row_id: str
     picture: str | None
@@ -37,6 +38,12 @@ def look_at(rows: Rows, position: int) -> Seen:
         case Table(columns=columns):
             shown = zip(columns[:MOST_COLUMNS], features.tolist(), strict=False)
             return Seen(name, None, tuple((column.name, _cell(column, value)) for column, value in shown))
+        case Series():
+            return Seen(name, _curves(features), ())
+        case Tokens():
+            ids = [str(token) for token in features.tolist() if token != PADDING]
+            more = "..." if len(ids) > MOST_TOKENS else ""
+            return Seen(name, None, (("tokens", " ".join(ids[:MOST_TOKENS]) + more),))
 
 
 def _picture(pixels: NDArray[np.generic]) -> str:
@@ -46,6 +53,24 @@ def _picture(pixels: NDArray[np.generic]) -> str:
     seen = stretched.round().astype(np.uint8)
     image = Image.fromarray(seen[:, :, :3] if channels >= 3 else seen[:, :, 0])
     image.thumbnail((LARGEST, LARGEST))
+    return _as_data(image)
+
+
+def _curves(series: NDArray[np.generic]) -> str:
+    """(L, C) as a PNG: a line a channel, all on one scale."""
+    numbers = np.asarray(series, np.float64)
+    span = max(float(np.ptp(numbers)), np.finfo(np.float64).tiny)
+    heights = (numbers.max() - numbers) / span * (LARGEST - 1)
+    across = np.linspace(0, LARGEST - 1, len(numbers))
+    image = Image.new("L", (LARGEST, LARGEST), 255)
+    for channel in range(numbers.shape[1]):
+        grey = 160 * channel // numbers.shape[1]
+        points = np.stack([across, heights[:, channel]], axis=1).ravel().tolist()
+        ImageDraw.Draw(image).line(points, fill=grey)
+    return _as_data(image)
+
+
+def _as_data(image: Image.Image) -> str:
     written = BytesIO()
     image.save(written, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(written.getvalue()).decode()

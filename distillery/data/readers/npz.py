@@ -1,7 +1,8 @@
-"""NPZ archives: images (N, H, W) or (N, H, W, C) in uint8, or a table (N, columns) of numbers, and labels."""
+"""NPZ archives: images, a table (N, columns) of numbers, or sequences; and labels."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from distillery.data.chunks import CHUNK_BYTES, Chunk, ColumnNames, Finding, describe
-from distillery.data.form import Shape, Table
+from distillery.data.chunks import CHUNK_BYTES, Chunk, ColumnNames, Finding, Kind, TokenIds, describe
+from distillery.data.form import Series, Shape, Table
 from distillery.data.readers.labels import Place
 from distillery.data.readers.npz_array import NpzArray, read_arrays
+from distillery.data.readers.npz_sequences import SERIES, TOKENS, sequence_fault, sequence_kind, sequences
 from distillery.data.readers.several import Shard, say_first
 from distillery.data.readers.tables import Chunks, plan_columns, refuse_many_classes
 from distillery.data.readers.values import encode
 from distillery.errors import DataError
 
-FEATURES = ("images", "x", "features", "input")
+FEATURES = ("images", "x", "features", "input", SERIES, TOKENS)
 LABELS = ("labels", "y", "label")
 PARTS = {"": False, "train": False, "val": False, "test": True}  # name: tested
 CHANNELS = (1, 2, 3, 4)
@@ -43,7 +45,8 @@ class Pair:
     @property
     def rows(self) -> int:
         """How many make a chunk."""
-        as_numbers = 4 * self.features.shape[1] if len(self.features.shape) == 2 else 0
+        shape, dtype = self.features.shape, self.features.dtype
+        as_numbers = 4 * math.prod(shape[1:]) if len(shape) == 2 or dtype != np.uint8 else 0
         return max(1, CHUNK_BYTES // max(self.features.row_bytes, as_numbers, self.labels.row_bytes))
 
 
@@ -51,7 +54,7 @@ class Pair:
 class NpzReader:
     """The rows of NPZ archives: those that may train, then the source's own test rows."""
 
-    form: Shape | ColumnNames
+    form: Kind
     files: tuple[Path, ...]
     pairs: tuple[Pair, ...]
     findings: tuple[Finding, ...]
@@ -62,7 +65,8 @@ class NpzReader:
         return say_first(self.findings, self._chunks())
 
     def _chunks(self) -> Iterator[Chunk]:
-        table = Chunks(self.form, LABEL) if isinstance(self.form, ColumnNames) else None
+        form = self.form
+        table = Chunks(form, LABEL) if isinstance(form, ColumnNames) else None
         classes: set[str] = set()
         for pair in self.pairs:
             first = 0
@@ -75,7 +79,11 @@ class NpzReader:
                 else:
                     encoded = encode(values)
                     refuse_many_classes(classes, encoded, f"{pair.labels.file.name}: {pair.labels.name}")
-                    yield Chunk(_with_channels(features), encoded, pair.tested, place)
+                    if isinstance(form, Series | TokenIds):
+                        taken, findings = sequences(form, features, place)
+                        yield Chunk(taken, encoded, pair.tested, place, findings)
+                    else:
+                        yield Chunk(_with_channels(features), encoded, pair.tested, place)
                 first += len(labels)
 
 
@@ -164,19 +172,27 @@ def _faults(pair: Pair) -> list[str]:
 
 def _faults_of_features(features: NpzArray) -> Iterator[str]:
     shape, dtype = features.shape, features.dtype
-    if dtype.kind in "SU":
+    fault = sequence_fault(features)
+    if fault is not None:
+        yield fault
+    elif sequence_kind(features) is not None:
+        return
+    elif dtype.kind in "SU":
         yield f"is text ({dtype}): features must be numbers"
     elif len(shape) not in (2, 3, 4):
         yield f"is {shape}: it must be (N, H, W), (N, H, W, C) or (N, columns)"
     elif len(shape) > 2 and dtype != np.uint8:
-        yield f"is {dtype}: images must be uint8, 0 to 255"
+        yield f"is {dtype}: images must be uint8, 0 to 255; sequences are called {SERIES} or {TOKENS}"
     elif len(shape) == 4 and shape[3] not in CHANNELS:
         first = shape[1] in CHANNELS
         remedy = "move its channels last with numpy.moveaxis(x, 1, -1)" if first else "1 to 4 are read"
         yield f"is {shape}, so it has {shape[3]} channels: {remedy}"
 
 
-def _form(features: NpzArray, known: Table | None, where: str) -> Shape | ColumnNames:
+def _form(features: NpzArray, known: Table | None, where: str) -> Kind:
+    kind = sequence_kind(features)
+    if kind is not None:
+        return kind
     if len(features.shape) == 2:
         names = [f"f{at}" for at in range(features.shape[1])]
         return plan_columns(names, [True] * len(names), known, where)

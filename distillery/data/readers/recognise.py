@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distillery.data.chunks import Reader
+from distillery.data.chunks import ColumnNames, Reader, describe
 from distillery.data.form import Shape, Table
 from distillery.data.readers.cifar import open_cifar
 from distillery.data.readers.csv_table import open_csv
@@ -86,12 +86,13 @@ def _open(
 def _fit(reader: Reader, path: Path, resize: tuple[int, int] | None, known: Table | None) -> Reader:
     """Refuse what makes no sense for its rows, and resize those of arrays."""
     form = reader.form
+    if known is not None and not isinstance(form, ColumnNames):
+        raise DataError(f"{path} has {describe(form)}, and the data set is a table")
     if not isinstance(form, Shape):
         if resize is not None:
-            raise DataError(f"{path} is a table, so --resize says nothing: leave it out")
+            what = "a table" if isinstance(form, ColumnNames) else "of sequences"
+            raise DataError(f"{path} is {what}, so --resize says nothing: leave it out")
         return reader
-    if known is not None:
-        raise DataError(f"{path} has images, and the data set is a table")
     if resize is None or resize == (form.height, form.width):
         return reader
     height, width = resize

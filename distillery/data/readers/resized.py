@@ -35,7 +35,7 @@ class ResizedReader:
         """All rows, each channel resized by itself."""
         for chunk in self.inner.chunks():
             if isinstance(chunk.features, np.ndarray):
-                yield replace(chunk, features=self._resize(chunk.features))
+                yield replace(chunk, features=self._resize(chunk.features.astype(np.uint8, copy=False)))
 
     def _resize(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         resized = np.empty((len(images), self.form.height, self.form.width, self.form.channels), np.uint8)

@@ -6,16 +6,18 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from distillery.data.form import Column, Shape, Table
+from distillery.data.form import Column, Series, Shape, Table, Tokens
 from distillery.errors import ParamsError
 from distillery.models.custom import Custom, own_functions
-from distillery.models.families import Family, require_fitting
+from distillery.models.families import Family, cannot_train_aware, require_fitting
 from distillery.models.network import Classifier, load_model, save_model
 from distillery.params.student import StudentParams
 
 IMAGE = Shape(height=6, width=6, channels=1)
 TABLE = Table(columns=(Column(name="a", categories=None, missing=False),))
+SERIES, TOKENS = Series(length=6, channels=3), Tokens(length=6, vocabulary=9)
 CODE = """
+from distillery.models.sequence_layers import Recurrent, SelfAttention, Steps
 from distillery.models.layers import Conv, Dropout, Flatten, Linear, MaxPool, Network, Pool, Residual
 
 def small(rows, classes, width, bad=None):
@@ -31,6 +33,12 @@ def small(rows, classes, width, bad=None):
 
 def for_tables(rows, classes):
     return Network(rows=rows, layers=(Linear(features=8, relu=True), Linear(features=classes, relu=False)))
+
+def of_steps(rows, classes, vocabulary=None, embed=4, bad=None):
+    steps = (SelfAttention(width=4, heads=2, feed_forward=8), Recurrent(cell="gru", width=5, both_ways=True))
+    steps = Steps(vocabulary=vocabulary, embed=embed, positions=True, norm=True, dropout=0.0, body=steps)
+    body = {None: (steps,), "late": (Flatten(), steps), "raw": (Dropout(share=0.1),)}[bad]
+    return Network(rows=rows, layers=(*body, Linear(features=classes, relu=False)))
 
 def headless(rows, classes):
     return Network(rows=IMAGE, layers=(Flatten(), Linear(features=classes + 1, relu=False)))
@@ -99,6 +107,42 @@ def test_all_faults_of_what_is_given_are_told_at_once(own):
         "its rows are not those that it was given",
         "its last layer must be Linear(features=2, relu=False), which gives the logits",
     )
+
+
+def test_a_function_may_read_sequences_which_training_aware_of_rounding_refuses(own):
+    series, tokens = own("of_steps"), own("of_steps", vocabulary=9)
+    assert Classifier(series.network(SERIES, 3))(torch.zeros(2, 6, 3)).shape == (2, 3)
+    assert Classifier(tokens.network(TOKENS, 3))(torch.zeros(2, 6)).shape == (2, 3)
+    assert cannot_train_aware(series) is None  # nobody knows while its rows are not known
+    assert "quantize.qat: a custom network that reads sequences" in cannot_train_aware(series, SERIES)
+    assert cannot_train_aware(own(width=3), IMAGE) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "said"),
+    [
+        (IMAGE, {}, "it has layers that read sequences, and these rows are none"),
+        (TOKENS, {"bad": "raw"}, "its first layer must be Steps, which knows a vector for each"),
+        (
+            SERIES,
+            {"bad": "raw"},
+            "layers.1, linear: it reads flat rows, and a series 6 x 3 comes in: put Steps",
+        ),
+        (SERIES, {"bad": "late"}, "layers.1, steps: it reads the rows themselves: put it first"),
+        (SERIES, {"vocabulary": 9}, "layers.0, steps: its vocabulary is 9, and that of these rows None"),
+        (TOKENS, {"vocabulary": 9, "embed": None}, "layers.0, steps: embed must say how wide"),
+        (
+            SERIES,
+            {"embed": 8},
+            "layers.0, steps: body.0, self_attention: its width is 4, and steps of 8 come",
+        ),
+        (SERIES, {"embed": None}, "layers.0, steps: body.0, self_attention: its width is 4, and steps of 3"),
+    ],
+)
+def test_steps_that_cannot_read_the_rows_are_refused(own, rows, arguments, said):
+    with pytest.raises(ParamsError) as caught:
+        own("of_steps", **arguments).network(rows, 2)
+    assert caught.value.faults[0].startswith(said)
 
 
 def test_layers_of_images_are_refused_for_a_table(own):

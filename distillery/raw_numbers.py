@@ -1,4 +1,4 @@
-"""Images as lines of text: CSV, a row a line, or JSON lines, an array a line. Pixels are whole, 0 to 255."""
+"""Rows of numbers, images and sequences, as text: CSV, a row a line, or JSON lines, an array a line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from distillery.raw_rows import Faults, Source, in_chunks
 from distillery.raw_text import csv_records, json_values, open_text, rows_at_once, whole
 from distillery.tensors import INPUT
 
-Shape = tuple[int, ...]  # (H, W, C)
+Shape = tuple[int, ...]  # of a row: (H, W, C), (L, C) or (L,)
 LABEL = "label"
 
 
-def text_images(source: Source, shape: Shape) -> Iterator[NDArray[np.float64]]:
-    """The images (B, H, W, C) of a CSV or of JSON lines, as numbers that may yet be no pixels.
+def text_numbers(source: Source, shape: Shape) -> Iterator[NDArray[np.float64]]:
+    """The rows (B, ...) of a CSV or of JSON lines, as numbers that may yet be no pixels, and no ids.
 
     Raises DataError with every line that is not a row.
     """
@@ -35,7 +35,7 @@ def text_images(source: Source, shape: Shape) -> Iterator[NDArray[np.float64]]:
 
 
 def _csv(source: Source, lines: Iterator[str], shape: Shape) -> Iterator[NDArray[np.float64]]:
-    """One row a line, pixels in the order height, width, channel; a header and a `label` column are fine."""
+    """One row a line, its numbers in the order of `shape`; a header and a `label` column are fine."""
     records, torn = csv_records(lines), Faults(f"{source} has torn rows")
     first_record = next(records, None)
     if first_record is None:
@@ -62,22 +62,22 @@ def _is_row(cells: list[str]) -> bool:
 
 
 def _json_lines(source: Source, lines: Iterator[str], shape: Shape) -> Iterator[NDArray[np.float64]]:
-    """An array of pixels a line, nested by row or flat; or an object that has it as `input`."""
+    """An array a line, nested by row or flat; or an object that has it as `input`."""
     faults = Faults(f"{source}: each line must be an array of {math.prod(shape)} numbers, {shape}")
     for _, chunk in in_chunks(json_values(lines, faults), rows_at_once(math.prod(shape))):
-        images = [image for row, value in chunk if (image := _image(row, value, shape, faults)) is not None]
+        rows = [read for row, value in chunk if (read := _row(row, value, shape, faults)) is not None]
         if not faults:
-            yield np.stack(images)
+            yield np.stack(rows)
     faults.refuse()
 
 
-def _image(row: int, value: Any, shape: Shape, faults: Faults) -> NDArray[np.float64] | None:
+def _row(row: int, value: Any, shape: Shape, faults: Faults) -> NDArray[np.float64] | None:
     given = value.get(INPUT) if isinstance(value, dict) else value
     try:
-        image = np.array(given, np.float64)
+        numbers = np.array(given, np.float64)
     except (ValueError, TypeError, OverflowError):
-        image = np.empty(0)
-    if image.size == math.prod(shape) and isinstance(given, list):
-        return image.reshape(shape)
+        numbers = np.empty(0)
+    if numbers.size == math.prod(shape) and isinstance(given, list):
+        return numbers.reshape(shape)
     faults.add(f"row {row} is not that")
     return None
