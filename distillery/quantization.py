@@ -41,7 +41,7 @@ from distillery.params.quantize import DynamicParams, LearnedParams, QatParams, 
 from distillery.params.runtime import RuntimeParams
 from distillery.pruning.masks import held_zeros
 from distillery.training import Epoch, train
-from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, pack, regrid, require_opset, weighted
+from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, pack, regrid, require_bits, weighted
 
 ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
 STATIC_OPS = [*COMPUTE, "Relu", "Add", "AveragePool"]
@@ -73,7 +73,7 @@ def static(
     weight_bits = dict.fromkeys(weighted(named.graph), method.bits.weights) | dict(bits or {})
     floats = {*in_float, *(name for name, count in weight_bits.items() if count == FLOAT)}
     weight_bits = {name: count for name, count in weight_bits.items() if name not in floats}
-    require_opset(named, weight_bits, method.bits.activations)
+    require_bits(named, weight_bits, method.bits)
     if method.equalize:
         equalize(named)
     quantized = _quantized(named, rows, method, floats, weight_bits)
