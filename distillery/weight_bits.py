@@ -24,7 +24,7 @@ OPSET = 21  # the first whose operators know 4 and 16 bits
 PLAIN = 8  # bits that every opset knows
 FLOAT = 32
 STEPS = 64  # of a range, from the whole towards 0
-WORTH_A_CAST = 96  # weights: packing halves their bytes, and a node takes some 30
+WORTH_A_CAST = 64  # weights: packing halves their bytes, and a node takes some 30
 
 
 @dataclass(frozen=True)
