@@ -65,7 +65,7 @@ def worst_first(student: ModelProto, rows: Rows, method: StaticParams) -> list[s
 def harms(student: ModelProto, rows: Rows, method: StaticParams) -> dict[str, float]:
     """Layer -> mean squared difference of the calibration rows' logits when it alone is quantized.
 
-    Rounded to the nearest whatever the method: learning takes long, and changes no order that matters.
+    Rounded to the nearest whatever the method says: to learn the rounding of each would take too long.
     """
     plain = method.model_copy(update={"rounding": NearestParams(kind="nearest")})
     positions = np.flatnonzero(rows.calibration)

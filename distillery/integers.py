@@ -92,12 +92,13 @@ def _quantize_biases(graph: GraphProto) -> None:
             continue
         scales = [known[source.input[1]] for source in sources if source is not None]
         scale = np.asarray(scales[0] * scales[1], np.float32)
-        scale = np.broadcast_to(scale, bias.shape).copy()
+        scale = scale.reshape(()) if scale.size == 1 else scale  # one for all is stored once
         integers = np.rint(bias.astype(np.float64) / scale).clip(-(2**31), 2**31 - 1).astype(np.int32)
         names = [f"{node.output[0]}_bias_{part}" for part in ("q", "scale", "dq")]
         graph.initializer.append(numpy_helper.from_array(integers, names[0]))
         graph.initializer.append(numpy_helper.from_array(scale, names[1]))
-        dequantize = helper.make_node("DequantizeLinear", names[:2], names[2:], axis=0)
+        along = {"axis": 0} if scale.ndim else {}
+        dequantize = helper.make_node("DequantizeLinear", names[:2], names[2:], **along)
         graph.node.insert(list(graph.node).index(node), dequantize)
         node.input[2] = names[2]
 

@@ -2,8 +2,8 @@
 
 How much a layer suffers from so many bits is found as for `fallback`: by the mean squared difference that
 quantizing it alone makes to the logits of the calibration rows. From all layers at the fewest bits, the one
-whose next bits take most harm away for each byte goes up, as on the Pareto front of HAWQ-V2 (Dong et al.
-2019, https://arxiv.org/abs/1911.03852, section 3.2). Validation rows only say when it is enough.
+whose next bits take most harm away for each byte goes up, after HAWQ-V2's weighing of perturbation against
+size (Dong et al. 2019, https://arxiv.org/abs/1911.03852). Validation rows only say when it is enough.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ from distillery.params.runtime import RuntimeParams
 from distillery.progressive_rounding import Rounding
 from distillery.pruning.masks import held_zeros
 from distillery.training import Epoch, reproducible, train
-from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, pack, regrid, require_opset, weighted
+from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, pack, regrid, require_bits, weighted
 
 ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
 CELLS = ("LSTM",)  # ONNX Runtime has no integer GRU, and no LSTM of fixed ranges
@@ -82,7 +82,7 @@ def static(
     weight_bits = dict.fromkeys(weighted(named.graph), method.bits.weights) | dict(bits or {})
     floats = {*in_float, *(name for name, count in weight_bits.items() if count == FLOAT)}
     weight_bits = {name: count for name, count in weight_bits.items() if name not in floats}
-    require_opset(named, weight_bits, method.bits.activations)
+    require_bits(named, weight_bits, method.bits)
     if method.equalize:
         equalize(named)
     quantized = _quantized(named, rows, method, floats, weight_bits)

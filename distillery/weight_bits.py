@@ -17,13 +17,14 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 from distillery.errors import ParamsError
 from distillery.integers import FOUR_BITS, constants, producers
+from distillery.params.quantize import BitsParams
 
 COMPUTE = ("Conv", "Gemm", "MatMul")
 OPSET = 21  # the first whose operators know 4 and 16 bits
 PLAIN = 8  # bits that every opset knows
 FLOAT = 32
 STEPS = 64  # of a range, from the whole towards 0
-WORTH_A_CAST = 96  # weights: packing halves their bytes, and a node takes some 30
+WORTH_A_CAST = 64  # weights: packing halves their bytes, and a node takes some 30
 
 
 @dataclass(frozen=True)
@@ -142,19 +143,23 @@ def pack(graph: GraphProto, bits: Mapping[str, int]) -> None:
             _put(graph, known[stored].astype(FOUR_BITS), f"{stored}4")
 
 
-def require_opset(model: ModelProto, weights: Mapping[str, int], activations: int) -> None:
-    """Refuse what a file's opset has no operators for; raises ParamsError naming the layers.
+def require_bits(model: ModelProto, weights: Mapping[str, int], bits: BitsParams) -> None:
+    """Refuse what a file has no layers or its opset no operators for; raises ParamsError naming the layers.
 
     `weights` has the bits of each layer's weights, by its name.
     """
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    asked = {name: sorted({count, activations} - {PLAIN}) for name, count in weights.items()}
+    asked = {name: sorted({count, bits.activations} - {PLAIN}) for name, count in weights.items()}
     faults = [
         f"quantize.static: {' and '.join(map(str, counts))} bits for {name} need ONNX opset {OPSET}, and "
         f"this file has {opset}: export it with opset {OPSET}, or take {PLAIN} bits"
         for name, counts in asked.items()
         if counts and opset < OPSET
     ]
+    if not weighted(model.graph) and {bits.weights, bits.activations} != {PLAIN}:
+        faults.append(
+            "quantize.static: it has no Conv, Gemm or MatMul with a stored weight: leave it in float"
+        )
     if faults:
         raise ParamsError("The student cannot be quantized to so many bits", faults)
 

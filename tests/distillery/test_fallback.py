@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from distillery.data.rows import Split
-from distillery.fallback import static_within, worst_first
+from distillery.fallback import harms, static_within, worst_first
 from distillery.inference import open_session, run_rows
 from distillery.operators import compute_operators
 from distillery.quantization import layers, static
@@ -51,6 +51,12 @@ def test_the_layer_that_was_broken_is_found_first(fragile, rows, method):
     assert sorted(order) == sorted(layers(fragile))
     broken = [name for name in layers(fragile) if name.startswith("Conv")][1:3]
     assert order[0] in broken
+
+
+def test_harm_is_of_the_nearest_rounding_and_nothing_is_learned_to_find_it(files, rows, static_params):
+    long = {"kind": "learned", "steps": 10**9, "batch_size": 8, "learning_rate": 0.01, "regularization": 0.01}
+    student = onnx.load_from_string(files["mlp"])
+    assert harms(student, rows, static_params(rounding=long)) == harms(student, rows, static_params())
 
 
 def test_layers_go_back_to_float_until_the_budget_holds_and_no_further(fragile, rows, method):

@@ -1,4 +1,4 @@
-"""The preset that quantizes with more care, as a user runs it, on a project whose student is there."""
+"""The presets that quantize with more care, as a user runs them, on a project whose student is there."""
 
 import json
 
@@ -23,4 +23,28 @@ def test_the_preset_makes_the_static_file_anew_with_its_curve_and_nothing_else(p
     assert curve[-1]["bytes"] == careful["file_bytes"] == (artifact / "model.onnx").stat().st_size
     assert careful["macs"] == plain["macs"]
     assert variants["student-int8-qat"] == before["student-int8-qat"]
+    assert set(project(*command).status().values()) == {"cached"}
+
+
+@pytest.mark.slow
+def test_the_preset_of_few_bits_says_which_layer_got_how_many(project, root):
+    before = {variant["name"]: variant for variant in project("run", "--json").json["variants"]}
+    command = (
+        "run",
+        "--json",
+        "--params",
+        str(root / "params/int4.yaml"),
+        "--set",
+        "quantize.static.rounding.steps=50",
+    )
+    done = project(*command)
+    assert done.status()["quantize_student", "student-int8-static"] == "ran"
+    variants = {variant["name"]: variant for variant in done.json["variants"]}
+    few, plain = variants["student-int8-static"], before["student-int8-static"]
+    artifact = project.artifact("quantize_student.student-int8-static")
+    curve = json.loads((artifact / "mixed.json").read_text())
+    assert set(curve[0]["bits"].values()) == {4}
+    assert curve[-1]["bytes"] == few["file_bytes"] == (artifact / "model.onnx").stat().st_size
+    assert few["macs"] == plain["macs"]
+    assert few["integer_op_share"] == plain["integer_op_share"] == 1.0
     assert set(project(*command).status().values()) == {"cached"}
