@@ -49,8 +49,8 @@ class Rounding:
             case LayersProgress(epochs=epochs) if epoch < epochs:
                 rounded = -(-count * (epoch + 1) // (epochs + 1))  # as many more every epoch, one at least
                 return [BITS] * rounded + [None] * (count - rounded)
-            case BitsProgress(epochs=epochs, bits=bits) if epoch < epochs:
-                return [bits[epoch * len(bits) // epochs]] * count
+            case BitsProgress(epochs=epochs, steps=steps) if epoch < epochs:
+                return [steps[epoch * len(steps) // epochs]] * count
             case _:
                 return [BITS] * count
 

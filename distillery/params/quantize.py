@@ -135,18 +135,18 @@ class LayersProgress(Block):
 
 
 class BitsProgress(Block):
-    """All layers are rounded to ever fewer `bits` over the first `epochs`, and to eight from then on."""
+    """All layers are rounded to the bits of `steps`, over the first `epochs`, and to eight from then on."""
 
     kind: Literal["bits"]
     epochs: Count
-    bits: Annotated[tuple[Annotated[int, Field(gt=8, le=16)], ...], Field(min_length=1)]
+    steps: tuple[Annotated[int, Field(gt=8, le=16)], ...]
 
     @model_validator(mode="after")
     def _bits_fall_and_have_their_epochs(self) -> BitsProgress:
-        if list(self.bits) != sorted(set(self.bits), reverse=True):
-            raise ValueError(f"bits must fall from step to step, as in [16, 12], not {list(self.bits)}")
-        if self.epochs < len(self.bits):
-            raise ValueError(f"epochs must be at least {len(self.bits)}, one for each of bits")
+        if not self.steps or list(self.steps) != sorted(set(self.steps), reverse=True):
+            raise ValueError(f"steps must be ever fewer bits, as in [16, 12], not {list(self.steps)}")
+        if self.epochs < len(self.steps):
+            raise ValueError(f"epochs must be at least {len(self.steps)}, one for each of steps")
         return self
 
 

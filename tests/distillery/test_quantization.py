@@ -16,7 +16,7 @@ from distillery.feeding import feeder
 from distillery.inference import class_names, column_names, open_session, run_feeds, run_rows
 from distillery.labelling import label, load_targets
 from distillery.operators import compute_operators, integer_share, macs_by_weight
-from distillery.params.quantize import DynamicParams
+from distillery.params.quantize import DynamicParams, LearnedScales, QatParams
 from distillery.quantization import dynamic, static, train_aware
 
 METHODS = ("dynamic", "static", "qat")
@@ -171,6 +171,65 @@ def test_the_trained_model_predicts_as_its_file_does_once_its_biases_are_rounded
     assert export(model, rows.classes) == quantized["qat"]
     everything = dataclasses.replace(rows, splits=np.full_like(rows.splits, Split.VALIDATION))
     assert compare(model, quantized["qat"], everything).agreement >= 0.999
+
+
+LEARNED = {"kind": "learned", "start": "range", "weights": "per_channel"}
+OTHER_WAYS = {
+    "learned": {"scales": LEARNED},
+    "learned from the mean, per tensor": {"scales": LEARNED | {"start": "mean", "weights": "per_tensor"}},
+    "layers": {"progress": {"kind": "layers", "epochs": 2, "order": "sensitivity"}},
+    "bits, then learned": {"scales": LEARNED, "progress": {"kind": "bits", "epochs": 2, "steps": [16, 12]}},
+}
+
+
+@pytest.fixture(scope="module", params=OTHER_WAYS.values(), ids=OTHER_WAYS)
+def otherwise(request, students, rows, augment, targets, shipped, training, runtime):
+    """The student after another quantization-aware training, that training, its epochs, and all its factors
+    after each.
+    """
+    changes = {"observe_epochs": 1, "training": training(epochs=4, learning_rate=0.001)}
+    qat = QatParams.model_validate(shipped.quantize.qat.model_dump() | changes | request.param)
+    model = with_fake_quantizers(students["resnet"])
+    epochs, factors = [], []
+    for epoch in train_aware(model, rows, targets, augment, shipped.distill, qat, runtime):
+        epochs.append(epoch)
+        held = [p.detach().flatten() for n, p in model.named_parameters() if n.endswith("factor")]
+        factors.append(torch.cat(held) if held else None)
+    round_biases(model)
+    return model, qat, epochs, factors
+
+
+def test_however_it_was_trained_a_model_predicts_as_its_file_does(otherwise, rows):
+    model, *_ = otherwise
+    everything = dataclasses.replace(rows, splits=np.full_like(rows.splits, Split.VALIDATION))
+    assert compare(model, export(model, rows.classes), everything).agreement >= 0.999
+
+
+def test_however_it_was_trained_a_file_runs_in_integer_and_learned_something(otherwise, files, rows):
+    model, _, epochs, _ = otherwise
+    content = export(model, rows.classes)
+    convolutions = [o.kind for o in compute_operators(content) if "Conv" in o.kind]
+    assert convolutions == ["QLinearConv"] * 6
+    assert epochs[-1].loss < epochs[0].loss
+    student = run_rows(open_session(files["resnet"]), rows, np.arange(500)).argmax(1)
+    assert (run_rows(open_session(content), rows, np.arange(500)).argmax(1) == student).mean() > 0.7
+
+
+def test_no_epoch_is_kept_before_everything_is_rounded(otherwise):
+    _, qat, epochs, _ = otherwise
+    assert not any(epoch.best for epoch in epochs[: qat.whole_from])
+    assert any(epoch.best for epoch in epochs)
+
+
+def test_scales_are_learned_once_observing_ends_and_only_where_that_is_asked_for(otherwise):
+    _, qat, epochs, factors = otherwise
+    for epoch, held in zip(epochs, factors, strict=True):
+        if not isinstance(qat.scales, LearnedScales):
+            assert held is None
+        elif epoch.done <= qat.observed:
+            assert (held == 1).all()
+        else:
+            assert (held != 1).float().mean() > 0.9  # what never fires learns nothing
 
 
 @pytest.fixture(scope="module")

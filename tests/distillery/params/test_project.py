@@ -171,6 +171,8 @@ OUT_OF_RANGE = [
     ("quantize__static__equalize", "sometimes"),
     ("quantize__static__fallback", 0.3),
     ("quantize__qat__observe_epochs", 0),
+    ("quantize__qat__scales__kind", "guessed"),
+    ("quantize__qat__progress", "slow"),
     ("budget__max_accuracy_drop", -1),
     ("budget__max_bytes", 0),
     ("budget__max_p50_ms", 0),
