@@ -61,9 +61,10 @@ def compress(params: Params) -> Compressed:
             ("static", quantize.static),
             ("qat", quantize.qat),
         ):
-            name = source.replace("fp32", f"int8-{way}")
-            networks[name] = networks[source]
-            models[name] = quantize_student(*inputs, method, runtime, variant=name)
+            if method is not None:
+                name = source.replace("fp32", f"int8-{way}")
+                networks[name] = networks[source]
+                models[name] = quantize_student(*inputs, method, runtime, variant=name)
 
     evaluations = {TEACHER: evaluate_model(data, models[TEACHER], variant=TEACHER)}
     for name in list(models)[1:]:

@@ -36,8 +36,8 @@ def _drop_what_is_off(tree: dict[str, Any]) -> None:
         del tree["teachers"]
     if tree["prune"] is None:
         del tree["prune"]
-    static = tree["quantize"]["static"]
+    static = tree["quantize"]["static"] or {}
     for block, offs in ((distill, DISTILL_OFF), (static, STATIC_OFF)):
         for name, off in offs.items():
-            if block[name] == off:
+            if name in block and block[name] == off:
                 del block[name]

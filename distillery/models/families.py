@@ -9,7 +9,7 @@ from pydantic import Field
 
 from distillery.data.form import Form
 from distillery.errors import ParamsError
-from distillery.models.custom import Custom
+from distillery.models.custom import Custom, OwnModule
 from distillery.models.lenet import Cnn, LeNet5
 from distillery.models.mlp import Mlp
 from distillery.models.mobilenet import MobileNetV2
@@ -18,11 +18,23 @@ from distillery.models.resnet_imagenet import ResNetImageNet
 from distillery.models.vgg import Vgg
 
 Family = Annotated[
-    Mlp | LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg | Custom,
+    Mlp | LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg | Custom | OwnModule,
     Field(discriminator="family"),
 ]
 
 INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"
+
+
+def cannot_train_aware(model: Family) -> str | None:
+    """Why rounding cannot be trained for, and what to do; None: it can."""
+    match model:
+        case OwnModule():
+            return (
+                f"quantize.qat: what is inside {model.function}, a torch module, is not known here: set "
+                "quantize.qat to null (dynamic and static stay), or give its layers (family: custom)"
+            )
+        case _:
+            return None
 
 
 def require_fitting(models: Mapping[str, Family], rows: Form) -> None:

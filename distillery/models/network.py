@@ -27,11 +27,13 @@ from distillery.models.layers import (
     Linear,
     MaxPool,
     MeanPool,
+    Module,
     Network,
     Pool,
     Residual,
 )
 from distillery.models.layers import Layer as LayerShape
+from distillery.models.own_module import own_module
 from distillery.models.sizes import Size, padding_of, size_after
 
 
@@ -209,6 +211,8 @@ def _module(layer: LayerShape, size: Size) -> nn.Module:
             module = DenseBlock(size[0], layer)
         case Dropout():
             module = nn.Dropout(layer.share)
+        case Module():
+            module = own_module(layer, size)
     return module
 
 

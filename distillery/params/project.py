@@ -12,6 +12,7 @@ from pydantic import ValidationError, model_validator
 
 from distillery.errors import ParamsError
 from distillery.machine import resolve
+from distillery.models.families import cannot_train_aware
 from distillery.params.base import Block
 from distillery.params.budget import BudgetParams, RegistryParams
 from distillery.params.data import AugmentParams, DataParams
@@ -53,6 +54,13 @@ class Params(Block):
     @model_validator(mode="after")
     def _what_is_pruned_can_be(self) -> Params:
         refusal = unfit(self.student.model, self.prune) if self.prune else None
+        if refusal is not None:
+            raise ValueError(refusal)
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_trained_aware_can_be(self) -> Params:
+        refusal = cannot_train_aware(self.student.model) if self.quantize.qat else None
         if refusal is not None:
             raise ValueError(refusal)
         return self

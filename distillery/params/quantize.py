@@ -56,9 +56,9 @@ Quantization = DynamicParams | StaticParams | QatParams
 
 
 class QuantizeParams(Block):
-    """Block `quantize`: one typed config a method."""
+    """Block `quantize`: one typed config a method; null: no such variant is made."""
 
     place: ClassVar[str] = "quantize"
     dynamic: DynamicParams
-    static: StaticParams
-    qat: QatParams
+    static: StaticParams | None
+    qat: QatParams | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from distillery.data.form import Column, Shape, Table
+from distillery.models.custom import OwnModule
 from distillery.models.families import Family
 from distillery.models.layers import Network
 from distillery.params.prune import ChannelParams, PatternParams, Pruning
@@ -19,6 +20,9 @@ OTHERS = "magnitude, regrow and pattern prune single weights"
 
 def unfit(model: Family, method: Pruning) -> str | None:
     """Why a family's networks cannot be pruned so, whatever their rows are; None: they can."""
+    if isinstance(model, OwnModule):
+        inside = f"what is inside {model.function}, a torch module, is not known here"
+        return f"prune: {inside}; set prune to null, or give its layers (family: custom)"
     rows = next((rows for rows in ANY_ROWS if model.refusal(rows) is None), None)
     return None if rows is None else cannot_prune(model.network(rows, ANY_CLASSES), method)
 

@@ -48,7 +48,10 @@ def own(new_project):
 @pytest.mark.slow
 def test_a_network_of_one_s_own_is_compressed_cached_by_its_code_and_rebuilt_without_the_project_s(own):
     done = own("run", "--json", code=0)
-    assert {variant["name"] for variant in done.json["variants"]} >= {"student-int8-qat", "student-pruned-fp32"}
+    assert {variant["name"] for variant in done.json["variants"]} >= {
+        "student-int8-qat",
+        "student-pruned-fp32",
+    }
     assert all(step["status"] == "cached" for step in own("run", "--json").json["steps"])
 
     parts = own.folder / "own_parts.py"
