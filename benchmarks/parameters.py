@@ -26,7 +26,8 @@ IMAGENET = Shape(height=224, width=224, channels=3)
 STAGES = [
     {"expand": expand, "channels": channels, "blocks": blocks, "stride": stride}
     for expand, channels, blocks, stride in (
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+        (6, 320, 1, 1),
     )
 ]  # fmt: skip
 DEEP = {18: ("basic", [2, 2, 2, 2]), 34: ("basic", [3, 4, 6, 3])} | {
@@ -59,16 +60,13 @@ def rows() -> Iterator[Row]:
         yield _row("resnet", block, CIFAR, 10, published, why, f"resnet, {6 * blocks + 2} layers")
     for depth, (kind, counts) in DEEP.items():
         block = {"stem": "large", "block": kind, "width": 64, "blocks": counts, "dropout": 0.0}
-        published = f"{TORCHVISION[depth]:,}"
-        yield _row(
-            "resnet_imagenet", block, IMAGENET, 1000, published, "", f"resnet_imagenet, {depth} layers"
-        )
+        published, name = f"{TORCHVISION[depth]:,}", f"resnet_imagenet, {depth} layers"
+        yield _row("resnet_imagenet", block, IMAGENET, 1000, published, "", name)
     mobile = {"stem": 32, "stem_stride": 2, "stages": STAGES, "head": 1280, "width": 1.0, "dropout": 0.2}
     yield _row("mobilenet_v2", mobile, IMAGENET, 1000, "3,504,872", "")
     vgg = {"width": 64, "convolutions": [2, 2, 3, 3, 3], "hidden": [4096, 4096], "dropout": 0.5}
-    idle = sum(
-        layer.channels for layer in _network("vgg", vgg, IMAGENET, 1000).layers if isinstance(layer, Conv)
-    )
+    layers = _network("vgg", vgg, IMAGENET, 1000).layers
+    idle = sum(layer.channels for layer in layers if isinstance(layer, Conv))
     why = f"{idle:,} biases that a batch norm makes idle"
     yield _row("vgg", vgg, IMAGENET, 1000, "138,365,992", why, "vgg, 16 layers")
 

@@ -4,6 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+
+from distillery.params.project import overlaid, read_tree
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,49 +27,70 @@ def widths(width):
 """
 
 
+MODULE = """
+from torch import nn
+from own_parts import widths
+
+def net(size, classes, width):
+    first, second = widths(width)
+    return nn.Sequential(
+        nn.Conv2d(size[0], first, 3, padding=1), nn.BatchNorm2d(first), nn.SiLU(), nn.MaxPool2d(2),
+        nn.Conv2d(first, second, 3), nn.ReLU(), nn.Flatten(), nn.Linear(second * 4, classes),
+    )
+"""
+CUSTOM = {"family": "custom", "function": "nets.small:small", "arguments": {"width": 4}}
+OWN_MODULE = {"family": "module", "function": "nets.module:net", "arguments": {"width": 4}}
+
+
 @pytest.fixture
 def own(new_project):
-    """A project whose student is a function of its own."""
-    import yaml
+    """Makes a project whose student is a function of its own, under the smallest of budgets."""
+    folder = new_project.folder
+    files = {"nets/small.py": NETWORK, "nets/module.py": MODULE, "own_parts.py": PARTS}
 
-    (new_project.folder / "nets").mkdir()
-    (new_project.folder / "nets/small.py").write_text(NETWORK)
-    (new_project.folder / "own_parts.py").write_text(PARTS)
-    file = new_project.folder / "params.yaml"
-    tree = yaml.safe_load(file.read_text())
-    tree["student"]["model"] = {
-        "family": "custom", "function": "nets.small:small", "arguments": {"width": 4},
-    }  # fmt: skip
-    tree["prune"] = yaml.safe_load((ROOT / "params/pruned.yaml").read_text())["prune"]
-    tree["prune"] |= {"rounds": 1, "multiple": 1, "max_accuracy_drop": 100}
-    tree["prune"]["training"] |= {"epochs": 1}
-    tree["teacher"]["training"]["epochs"] = tree["distill"]["training"]["epochs"] = 2
-    file.write_text(yaml.safe_dump(tree))
-    return new_project
+    def make(student, **blocks):
+        (folder / "nets").mkdir()
+        for name, source in files.items():
+            (folder / name).write_text(source)
+        few = {"training": {"epochs": 2}}
+        mlp = {"family": "mlp", "hidden": [16], "dropout": 0.0}
+        tree = overlaid(read_tree(folder / "params.yaml"), {"teacher": {"model": mlp, **few}, "distill": few})
+        tree = overlaid(tree, {"student": {"model": student}, **blocks})
+        (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+        return new_project
+
+    return make
 
 
 @pytest.mark.slow
-def test_a_network_of_one_s_own_is_compressed_cached_by_its_code_and_rebuilt_without_the_project_s(own):
-    done = own("run", "--json", code=0)
-    assert {variant["name"] for variant in done.json["variants"]} >= {
-        "student-int8-qat",
-        "student-pruned-fp32",
-    }
-    assert all(step["status"] == "cached" for step in own("run", "--json").json["steps"])
+def test_layers_of_one_s_own_are_pruned_and_rounded_and_cached_by_their_code(own):
+    prune = read_tree(ROOT / "params/pruned.yaml")["prune"]
+    prune |= {"rounds": 1, "multiple": 1, "max_accuracy_drop": 100}
+    prune["training"] |= {"epochs": 1}
+    project = own(CUSTOM, prune=prune)
+    variants = {variant["name"] for variant in project("run", "--json").json["variants"]}
+    assert variants >= {"student-int8-qat", "student-pruned-fp32"}
+    assert set(project("run", "--json").status().values()) == {"cached"}
 
-    parts = own.folder / "own_parts.py"
-    parts.write_text(PARTS.replace("3 * width", "2 * width"))
-    planned = {(step["name"], step["variant"]): step for step in own("plan", "--json").json["steps"]}
-    assert "code own_parts.py changed" in planned["distill_student", None]["because"]
-    assert planned["train_teacher", None]["status"] == "hit"
+    (project.folder / "own_parts.py").write_text(PARTS.replace("3 * width", "2 * width"))
+    planned = project("plan", "--json")
+    assert planned.status()["train_teacher", None] == "hit"
+    assert "code own_parts.py changed" in planned.status("because")["distill_student", None]
 
-    shutil.rmtree(own.folder / "nets")
-    parts.unlink()
-    assert own("reproduce", "champion", "--json").json["verdict"] == "identical"
+
+@pytest.mark.slow
+def test_a_module_of_one_s_own_is_rebuilt_with_the_code_that_its_version_carries(own):
+    project = own(OWN_MODULE, quantize={"qat": None})
+    variants = {variant["name"] for variant in project("run", "--json").json["variants"]}
+    assert "student-int8-static" in variants
+    assert "student-int8-qat" not in variants
+    shutil.rmtree(project.folder / "nets")
+    (project.folder / "own_parts.py").unlink()
+    assert project("reproduce", "champion", "--json").json["verdict"] == "identical"
 
 
 @pytest.mark.slow
 def test_a_function_that_is_not_there_is_the_user_s_mistake_before_anything_runs(own):
-    shutil.rmtree(own.folder / "nets")
-    done = own("run", code=2)
-    assert "nets.small:small: the project folder has no nets.py and no folder nets" in done.err
+    project = own(CUSTOM)
+    shutil.rmtree(project.folder / "nets")
+    assert "nets.small:small: the project folder has no nets.py" in project("run", code=2).err

@@ -140,7 +140,7 @@ OUT_OF_RANGE = [
     ("augment__shift", -1),
     ("augment__shift", 17),
     ("teacher__kind", "hired"),
-    ("teacher__model__family", "vgg"),
+    ("teacher__model__family", "alexnet"),
     ("teacher__model__width", 0),
     ("teacher__model__width", 513),
     ("teacher__model__stages", 6),
