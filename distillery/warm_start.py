@@ -16,7 +16,7 @@ from torch import Tensor
 
 from distillery.artifacts import canonical_json
 from distillery.errors import DataError
-from distillery.models.layers import Network
+from distillery.models.layers import Module, Network
 from distillery.models.network import Classifier
 
 ENTRY = "distillery"  # one entry of metadata: the order of several is not fixed, and bytes must be
@@ -38,6 +38,8 @@ def pack(network: bytes, weights: bytes, classes: Sequence[str]) -> bytes:
     ValueError where the weights are not those of the network, or there is not a name for each logit.
     """
     shape, tensors = Network.model_validate_json(network), load(weights)
+    if isinstance(shape.layers[-1], Module):
+        raise ValueError("it is a torch module, whose head is not known")
     try:
         fitted = Classifier(shape)
         fitted.load_state_dict(tensors)

@@ -9,9 +9,9 @@ from pydantic import Field, JsonValue
 
 from distillery.data.form import Form
 from distillery.errors import ParamsError
-from distillery.models.layers import Network
+from distillery.models.layers import Module, Network
 from distillery.models.soundness import faults_of
-from distillery.own_code import called
+from distillery.own_code import called, own_digest
 from distillery.params.base import Block
 
 Function = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
@@ -49,10 +49,41 @@ class Custom(Block):
         return made
 
 
+class OwnModule(Block):
+    """The `torch.nn.Module` that `function` gives for (size, classes, **arguments).
+
+    It takes normalised images (N, *size), `size` being (C, H, W), or the features of a table, `size` being
+    (features,), and gives logits (N, classes). What is inside is not known here, so that it can be distilled,
+    exported and rounded after training, and neither pruned nor trained aware of rounding.
+    """
+
+    family: Literal["module"]
+    function: Function
+    arguments: dict[str, JsonValue]
+
+    def refusal(self, rows: Form) -> str | None:
+        """Why such rows cannot be read, as far as it is known before the module is there; None: they can."""
+        try:
+            own_digest(self.function)
+        except ParamsError as error:
+            return error.message
+        return None
+
+    def network(self, rows: Form, classes: int) -> Network:
+        """The module as the only layer; ParamsError where its code is not there."""
+        layer = Module(
+            function=self.function,
+            arguments=self.arguments,
+            classes=classes,
+            code=own_digest(self.function),
+        )
+        return Network(rows=rows, layers=(layer,))
+
+
 def own_functions(value: object) -> Iterator[str]:
     """The functions that blocks name, however deep inside."""
     match value:
-        case Custom():
+        case Custom() | OwnModule():
             yield value.function
         case Block():
             for name in type(value).model_fields:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from distillery.data.form import Form, Series, Tokens
 from distillery.errors import ParamsError
-from distillery.models.custom import Custom
+from distillery.models.custom import Custom, OwnModule
 from distillery.models.lenet import Cnn, LeNet5
 from distillery.models.mlp import Mlp
 from distillery.models.mobilenet import MobileNetV2
@@ -22,7 +22,7 @@ from distillery.models.vgg import Vgg
 
 Images = LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg
 Sequences = Lstm | Gru | Transformer
-Family = Annotated[Mlp | Images | Sequences | Custom, Field(discriminator="family")]
+Family = Annotated[Mlp | Images | Sequences | Custom | OwnModule, Field(discriminator="family")]
 
 INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"
 OF_SEQUENCES = "{family: gru, layers: 1, width: 32, both_ways: false, embed: 16, dropout: 0.0}"
@@ -34,6 +34,11 @@ def cannot_train_aware(model: Family, rows: Form | None = None) -> str | None:
     While the rows are not known, `rows` None, a network of one's own is taken for one that can.
     """
     match model:
+        case OwnModule():
+            return (
+                f"quantize.qat: what is inside {model.function}, a torch module, is not known here: set "
+                "quantize.qat to null (dynamic and static stay), or give its layers (family: custom)"
+            )
         case Lstm() | Gru() | Transformer():
             reads_steps = True
         case Custom() if rows is not None:

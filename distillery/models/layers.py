@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from distillery.data.form import Form
 from distillery.models.sequence_layers import Steps
@@ -106,8 +106,22 @@ class Dropout(_Layer):
     share: Annotated[float, Field(ge=0, lt=1)]
 
 
+class Module(_Layer):
+    """A torch module of the user's own, what is inside not known here: encoded rows in, logits out.
+
+    `function`, written `package.module:function`, gives it for (size, classes, **arguments); `code` is the
+    digest of the code behind it when the network was made.
+    """
+
+    kind: Literal["module"] = "module"
+    function: str
+    arguments: dict[str, JsonValue]
+    classes: Count
+    code: str
+
+
 Layer = Annotated[
-    Conv | Depthwise | Residual | MaxPool | MeanPool | Pool | Flatten | Linear | Dropout | Steps,
+    Conv | Depthwise | Residual | MaxPool | MeanPool | Pool | Flatten | Linear | Dropout | Steps | Module,
     Field(discriminator="kind"),
 ]
 

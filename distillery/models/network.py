@@ -27,11 +27,13 @@ from distillery.models.layers import (
     Linear,
     MaxPool,
     MeanPool,
+    Module,
     Network,
     Pool,
     Residual,
 )
 from distillery.models.layers import Layer as LayerShape
+from distillery.models.own_module import own_module
 from distillery.models.sequence_layers import Steps
 from distillery.models.sequence_modules import StepsBlock
 from distillery.models.sizes import Size, padding_of, size_after
@@ -192,7 +194,7 @@ def _modules(network: Network, size: Size) -> Iterator[nn.Module]:
         size = size_after(layer, size)
 
 
-def _module(layer: LayerShape, size: Size) -> nn.Module:
+def _module(layer: LayerShape, size: Size) -> nn.Module:  # noqa: C901 - one a layer
     module: nn.Module
     match layer:
         case Conv() | Depthwise():
@@ -213,6 +215,8 @@ def _module(layer: LayerShape, size: Size) -> nn.Module:
             module = nn.Dropout(layer.share)
         case Steps():
             module = StepsBlock(size, layer)
+        case Module():
+            module = own_module(layer, size)
     return module
 
 

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Protocol
 
 from distillery.data.form import Form, Series, Shape, Table, Tokens
 from distillery.models.layers import (
     Conv,
     Depthwise,
+    Dropout,
     Flatten,
     Layer,
     Linear,
     MaxPool,
     MeanPool,
+    Module,
     Pool,
     Residual,
 )
 from distillery.models.sequence_layers import Steps
 
 Size = tuple[int, ...]  # (C, H, W) of a map, (C,) of a flat row; of raw sequences (L, C), or (L,) ids
-
-
-class Window(Protocol):
-    """What slides over a map."""
-
-    @property
-    def kernel(self) -> int:
-        """Places, each way."""
-
-    @property
-    def stride(self) -> int:
-        """Places from one window to the next."""
+Window = Conv | Depthwise | MaxPool | MeanPool  # what slides over a map
 
 
 def size_of(rows: Form) -> Size:
@@ -52,14 +42,9 @@ def size_after(layer: Layer, size: Size) -> Size:
     """The size that comes out."""
     after = size  # of what drops out
     match layer:
-        case Conv():
-            after = layer.channels, *_slid(layer, padding_of(layer), size)
-        case Depthwise():
-            after = size[0], *_slid(layer, padding_of(layer), size)
-        case MaxPool():
-            after = size[0], *_slid(layer, layer.padding, size)
-        case MeanPool():
-            after = size[0], *_slid(layer, 0, size)
+        case Conv() | Depthwise() | MaxPool() | MeanPool():
+            channels = layer.channels if isinstance(layer, Conv) else size[0]
+            after = channels, *_slid(layer, size)
         case Residual():
             after = size_after_all(layer.body, size)
         case Pool():
@@ -70,6 +55,10 @@ def size_after(layer: Layer, size: Size) -> Size:
             after = (layer.features,)
         case Steps():
             after = (layer.outputs,)
+        case Module():
+            after = (layer.classes,)
+        case Dropout():
+            pass
     return after
 
 
@@ -80,12 +69,18 @@ def size_after_all(layers: Iterable[Layer], size: Size) -> Size:
     return size
 
 
-def padding_of(layer: Conv | Depthwise) -> int:
-    """Places that a convolution adds on each side."""
-    half = layer.kernel // 2
-    return half if isinstance(layer, Depthwise) or layer.padding is None else layer.padding
+def padding_of(window: Window) -> int:
+    """Places that are added on each side of a map."""
+    match window:
+        case MeanPool():
+            return 0
+        case Depthwise() | Conv(padding=None):
+            return window.kernel // 2
+        case Conv() | MaxPool():
+            return window.padding or 0
 
 
-def _slid(window: Window, padding: int, size: Size) -> tuple[int, int]:
+def _slid(window: Window, size: Size) -> tuple[int, int]:
+    padding = padding_of(window)
     height, width = ((side + 2 * padding - window.kernel) // window.stride + 1 for side in size[1:])
     return height, width

@@ -21,6 +21,7 @@ from distillery.models.layers import (
     Linear,
     MaxPool,
     MeanPool,
+    Module,
     Network,
     Pool,
     Residual,
@@ -103,6 +104,8 @@ def _step(walk: _Walk, name: str, layer: Layer) -> None:
             _convolution(walk, name, layer)
         case Residual():
             _residual(walk, name, layer)
+        case Module():
+            walk.place(name, walk.new_group(layer.classes), normalised=False)
         case Linear():
             walk.place(name, walk.new_group(layer.features), normalised=False)
         case Flatten():
@@ -155,5 +158,5 @@ def _narrow(name: str, layer: Layer, written: Mapping[str, int]) -> Layer:
                     for path, layers in paths.items()
                 }
             )
-        case Depthwise() | MaxPool() | MeanPool() | Pool() | Flatten() | Dropout() | Steps():
+        case Depthwise() | MaxPool() | MeanPool() | Pool() | Flatten() | Dropout() | Steps() | Module():
             return layer

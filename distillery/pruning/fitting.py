@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from distillery.data.form import Column, Series, Shape, Table, Tokens
+from distillery.models.custom import OwnModule
 from distillery.models.families import Family
 from distillery.models.layers import Network
 from distillery.models.sequence_layers import Steps
@@ -25,6 +26,9 @@ def unfit(model: Family, method: Pruning, where: str) -> str | None:
 
     `where` is the method's place in params.yaml.
     """
+    if isinstance(model, OwnModule):
+        inside = f"what is inside {model.function}, a torch module, is not known here"
+        return f"{where}: {inside}; set prune to null, or give its layers (family: custom)"
     rows = next((rows for rows in ANY_ROWS if model.refusal(rows) is None), None)
     return None if rows is None else cannot_prune(model.network(rows, ANY_CLASSES), method, where)
 

@@ -148,3 +148,17 @@ def test_the_earlier_models_that_a_run_learned_and_began_from_are_in_the_bundle(
         named = {name for name in digests if name.startswith("knowledge-")}
         assert named == {f"knowledge-{digest}" for digest in expected}
         assert {digests[name] for name in named} == expected
+
+
+def test_the_user_s_own_modules_that_params_name_are_in_the_bundle(project, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(project))
+    (project / "bundled").mkdir()
+    (project / "bundled/net.py").write_text("import beside_bundled\n\ndef make(rows, classes): ...\n")
+    (project / "beside_bundled.py").write_text("x = 1\n")
+    (project / "unused.py").write_text("x = 1\n")
+    function = "bundled.net:make"
+    settings = [f"student.model={{family: custom, function: '{function}', arguments: {{}}}}"]
+    own = load_params(Path(__file__).parents[2] / "params.yaml", settings=settings)
+    write_bundle(project, own, DataOrigin("/elsewhere", None, {"a": "b"}, {}), tmp_path / "into")
+    names = {m.name for m in members((tmp_path / "into/source.tar").read_bytes())}
+    assert names - {m.name for m in members(source_tar())} == {"bundled/net.py", "beside_bundled.py"}

@@ -176,7 +176,7 @@ def test_a_network_survives_json():
 @pytest.mark.parametrize(
     "block",
     [
-        {"family": "vgg"},
+        {"family": "alexnet"},
         {"family": "mlp", "hidden": [0], "dropout": 0},
         {"family": "mlp", "hidden": [4], "dropout": 1},
         {"family": "mlp", "hidden": [4], "dropout": 0, "width": 3},

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillery.errors import DistilleryError, StepError
+from distillery.models.custom import Custom
 from distillery.params.base import Block
 from distillery.params.project import Params
+from distillery.params.student import StudentParams
 from tasks.keys import Key, Keys, changes, made_anew
 from tasks.memory import DigestMemory
 from tasks.planning import known_steps
@@ -205,3 +207,22 @@ def test_the_key_is_the_same_in_another_process(toy, script):
             timeout=60
         )
         assert out.strip() == expected, err
+
+
+def test_the_code_of_a_function_that_params_name_is_part_of_the_key(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "keyed_net.py").write_text("from keyed_parts import x\n\ndef make(rows, classes): ...\n")
+    (tmp_path / "keyed_parts.py").write_text("x = 1\n")
+    model = Custom(family="custom", function="keyed_net:make", arguments={"width": 3})
+    call = Call(Step("distill_student", ()), (StudentParams(model=model),), None)
+
+    def key():
+        return Keys(tmp_path, DigestMemory(tmp_path)).of(call)
+
+    before = key()
+    assert {"code keyed_net", "code keyed_parts"} <= before.parts.keys()
+    assert before.parts["param student.model.arguments.width"] == 3
+    (tmp_path / "keyed_parts.py").write_text("x = 1  # one\n")
+    assert key().digest == before.digest
+    (tmp_path / "keyed_parts.py").write_text("x = 2\n")
+    assert changes(before.parts, key()) == ["code keyed_parts.py changed"]
