@@ -1,6 +1,7 @@
 """What the docs tell to type, typed on a finished project: errors as quoted, commands that end well."""
 
 import re
+import shutil
 
 import pytest
 
@@ -51,6 +52,7 @@ def test_commands_in_the_docs_end_well(project):
     assert len(DOCUMENTED) > 10
     for words in DOCUMENTED:
         project(*words)
+        shutil.rmtree(project.folder / "parcel", ignore_errors=True)  # where `export` is told to go
 
 
 @pytest.mark.slow
