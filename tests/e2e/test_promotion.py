@@ -31,6 +31,12 @@ def test_a_version_is_judged_forced_rolled_back_and_all_of_it_is_remembered(proj
     assert refused.json["verdict"]["outcome"] == "refused"
     assert "size, refused" in refused.err
     assert champion(project) == first
+    (page,) = (project.folder / "reports").glob("*/index.html")
+    assert f"against champion {first}" in page.read_text()
+    assert "size" in page.read_text().partition('id="gates"')[2].partition("</section>")[0]
+    judged = page.read_bytes()
+    project("run")
+    assert page.read_bytes() == judged
 
     forced = project("promote", other, "--force", "--reason", "to see it", *impossible, "--json").json
     assert (forced["promoted"], forced["forced"], champion(project)) == (True, True, other)
