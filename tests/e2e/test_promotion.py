@@ -31,12 +31,6 @@ def test_a_version_is_judged_forced_rolled_back_and_all_of_it_is_remembered(proj
     assert refused.json["verdict"]["outcome"] == "refused"
     assert "size, refused" in refused.err
     assert champion(project) == first
-    (page,) = (project.folder / "reports").glob("*/index.html")
-    assert f"against champion {first}" in page.read_text()
-    assert "size" in page.read_text().partition('id="gates"')[2].partition("</section>")[0]
-    judged = page.read_bytes()
-    project("run")
-    assert page.read_bytes() == judged
 
     forced = project("promote", other, "--force", "--reason", "to see it", *impossible, "--json").json
     assert (forced["promoted"], forced["forced"], champion(project)) == (True, True, other)
@@ -48,6 +42,15 @@ def test_a_version_is_judged_forced_rolled_back_and_all_of_it_is_remembered(proj
         ("forced", first, other, "refused", True),
         ("rolled back", other, first, None, False),
     ]
+
+    (page,) = (project.folder / "reports").glob("*/index.html")
+    assert "No gate was asked in this run" in page.read_text()
+    project("promote", other, "--force", "--reason", "for the page")
+    judged = page.read_bytes()
+    assert f"against champion {first}" in judged.decode()
+    assert "latency p50" in judged.decode().partition('id="gates"')[2].partition("</section>")[0]
+    project("run")
+    assert page.read_bytes() == judged
 
 
 def test_an_event_that_was_edited_in_the_database_is_found(project):
