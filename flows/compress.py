@@ -29,6 +29,8 @@ STUDENT, PRUNED = "student-fp32", "student-pruned-fp32"
 class Compressed:
     """What one run leaves to report: the variants as files, how good, how big and fast, which, and where."""
 
+    data: Noun
+    networks: dict[str, Noun]  # what each variant's file was made from
     models: dict[str, Noun]
     evaluations: dict[str, Noun]
     measurements: dict[str, Noun]
@@ -75,4 +77,4 @@ def compress(params: Params) -> Compressed:
     registration = register_model(data, networks, models, evaluations, measurements, choice, params)
     decisions = {"choice": choice, "registration": registration}
     report = write_report(data, networks, models, evaluations, measurements, decisions, params)
-    return Compressed(models, evaluations, measurements, choice, registration, report)
+    return Compressed(data, networks, models, evaluations, measurements, choice, registration, report)

@@ -140,7 +140,7 @@ class Page:
 def _show_variants(request: Request, outcome: Outcome) -> None:
     model = request.params.registry.name
     show_table(model, "variants", outcome.to_json()["variants"], outcome.reason)
-    show_report(model, str(request.project / outcome.report))
+    show_report(model, request.project / outcome.report)
 
 
 def _show_gates(request: Request, verdict: Mapping[str, Any] | None) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from distillery.data.locate import holds
-from distillery.errors import ProjectError
+from distillery.errors import DistilleryError, ProjectError
 from flows.compress import Compressed, compress
 from flows.outcome import Outcome, read_outcome
 from flows.project import Request
-from flows.reports import publish
+from flows.reports import publish, publish_verdict
 from flows.telling import Teller
 from tasks.caching import Records
 from tasks.data_folder import ensure_data
@@ -50,7 +50,7 @@ def compress_once(request: Request, refresh: Refresh, wait: bool, teller: Teller
             made, steps = _run(request, (*refresh, *again), teller)
             for pointer in uncommitted_pointers(request.project):
                 teller.say(f"{pointer} changed: commit it to keep which bytes these were")
-        publish(request.project, made)
+        publish(request.project, made, request.params)
         return read_outcome(request.project, made, steps, time.monotonic() - started)
 
 
@@ -61,7 +61,21 @@ def present_report(request: Request) -> Path:
         raise ProjectError(
             "these params have not run to their end: `distillery run` does it; or name a run of reports/"
         )
-    return publish(request.project, made)
+    return publish(request.project, made, request.params)
+
+
+def show_verdict(request: Request, verdict: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Put the gates' table into the page of the run that these params name, if it made the challenger.
+
+    The page is what people look at, and not what was decided: where it cannot be written, that is only said.
+    """
+    plan, made = planned(request, Records(request.project), ())
+    if not plan.all_hits:
+        return
+    try:
+        publish_verdict(request.project, made, request.params, verdict)
+    except (DistilleryError, OSError) as error:
+        say(f"the report does not show the gates: {error}")
 
 
 def planned(request: Request, records: Records, refresh: Refresh) -> tuple[Plan, Compressed]:

@@ -63,6 +63,10 @@ def promote(
         from flows.promotion_tables import print_promotion
 
         print_promotion(done)
+    if done.verdict is not None and not dry_run:
+        from flows.once import show_verdict
+
+        show_verdict(request, done.verdict.to_json(), say)
     if done.link is not None:
         say(COMMIT)
     elif done.verdict is not None:

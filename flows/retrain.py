@@ -12,7 +12,7 @@ from distillery.params.retrain import BeginParams
 from distillery.triggers import Kind, Trigger, find_changes, find_shift
 from flows.data import IMPORTED, add_data
 from flows.data import Asked as AskedData
-from flows.once import compress_once
+from flows.once import compress_once, show_verdict
 from flows.outcome import Outcome
 from flows.project import Request
 from flows.telling import Teller
@@ -89,6 +89,8 @@ def _update(request: Request, force: bool, teller: Teller) -> Update:
     asked = replace(request, params=params.model_copy(update={"retrain": retrained}))
     outcome = compress_once(asked, (), wait=True, teller=teller)
     judged = _judged(request, champion, outcome, triggers, teller)
+    if judged.verdict is not None:
+        show_verdict(asked, judged.verdict, teller.say)
     update = replace(judged, triggers=tuple(triggers), outcome=outcome)
     save_state(project, present_state(project, params, find_champion(project, params, teller.say)))
     return update

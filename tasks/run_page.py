@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -30,9 +31,10 @@ def show_table(model: str, name: str, rows: Sequence[Mapping[str, Any]], said: s
         create_table_artifact([dict(row) for row in rows], key_of(model, name), said)
 
 
-def show_report(model: str, place: str) -> None:
-    """Where the report lies: it is a file, and the page is on a server."""
-    create_markdown_artifact(f"The report of this run: `{place}`", key_of(model, "report"), "Report")
+def show_report(model: str, page: Path) -> None:
+    """A link to the report; its path too, because browsers follow no link from a server to a file."""
+    said = f"[The report of this run]({page.as_uri()}) is a file: `{page}`"
+    create_markdown_artifact(said, key_of(model, "report"), "Report")
 
 
 class ProgressBar:

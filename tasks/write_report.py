@@ -33,13 +33,17 @@ def write_report(
     where gates were asked.
     """
     run = RunFolders(data, networks, models, evaluations, measurements, decisions)
-    registration = read_json(decisions["registration"] / "registration.json")
+    write_page(work.project, run, params, work.into / PAGE)
+
+
+def write_page(project: Path, run: RunFolders, params: Params, page: Path) -> None:
+    """Write a run's page, and store it with the run in the registry."""
+    registration = read_json(run.decisions["registration"] / "registration.json")
     chosen = [registration["chosen"]["version"]] if registration["chosen"] else []
     known = Known(
-        tuple(list_models(work.project, params.registry)),
-        tuple(read_trend(work.project, params.registry, every=False, also=frozenset(chosen))),
+        tuple(list_models(project, params.registry)),
+        tuple(read_trend(project, params.registry, every=False, also=frozenset(chosen))),
     )
-    page = work.into / PAGE
-    write_atomically(page, render(read_facts(work.project, run, params, known)).encode())
-    with open_registry(work.project, params.registry) as registry:
+    write_atomically(page, render(read_facts(project, run, params, known)).encode())
+    with open_registry(project, params.registry) as registry:
         registry.attach(registration["run_id"], {"report": page})

@@ -17,12 +17,12 @@ CAPTION = (
     " another version, so the test rows on its sides are not the same. Latencies compare on one machine only."
 )
 DASHED = (0, (4, 3))
-MOST_LABELS = 12
+MOST_LABELS = 8
 
 
 def trend_chart(points: Sequence[TrendPoint]) -> Chart:
     """Three panels over the versions, oldest first."""
-    with drawing("trend", width=7.0, height=5.0) as drawn:
+    with drawing("trend", height=4.8) as drawn:
         accuracy, size, latency = drawn.axes(rows=3)
         _line(accuracy, points, lambda point: point.accuracy, percent)
         for at, point in enumerate(points):

@@ -43,6 +43,15 @@ def test_a_version_is_judged_forced_rolled_back_and_all_of_it_is_remembered(proj
         ("rolled back", other, first, None, False),
     ]
 
+    (page,) = (project.folder / "reports").glob("*/index.html")
+    assert "No gate was asked in this run" in page.read_text()
+    project("promote", other, "--force", "--reason", "for the page")
+    judged = page.read_bytes()
+    assert f"against champion {first}" in judged.decode()
+    assert "latency p50" in judged.decode().partition('id="gates"')[2].partition("</section>")[0]
+    project("run")
+    assert page.read_bytes() == judged
+
 
 def test_an_event_that_was_edited_in_the_database_is_found(project):
     database = project.folder / ".distillery/mlflow/mlflow.db"
