@@ -36,7 +36,8 @@ def recall(project: Path, digest: str) -> bytes:
 def unnamed(project: Path) -> list[Path]:
     """What was kept and is named by no record and no params of the project any more.
 
-    Sound only while no run holds the project: one keeps first, and records after.
+    Sound only while no run holds the project, and not at the start of one: a retraining keeps first, and
+    records after.
     """
     kept = sorted(path for path in (project / FOLDER).glob("*") if DIGEST.fullmatch(path.name))
     if not kept:
@@ -44,3 +45,11 @@ def unnamed(project: Path) -> list[Path]:
     naming = (file for pattern in NAMING for file in project.glob(pattern) if file.is_file())
     named = {digest for file in naming for digest in DIGEST.findall(file.read_text(errors="replace"))}
     return [path for path in kept if path.name not in named]
+
+
+def forget_unnamed(project: Path) -> list[Path]:
+    """Remove what is unnamed, and say what it was."""
+    found = unnamed(project)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found

@@ -1,11 +1,10 @@
-"""What runs left behind: half-written scratch, a server that lost its parent, models that no one names."""
+"""What killed runs left behind: half-written scratch, and a server that lost its parent."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from distillery.artifacts import discard, leftovers
-from tasks.knowledge import unnamed
 from tasks.server import end_leftovers, leftover_servers
 
 
@@ -26,4 +25,4 @@ def remove_leftovers(project: Path) -> list[str]:
 
 def _scratch(project: Path) -> list[Path]:
     beside_the_folders = sorted(project.glob(".writing-*"))  # of data/ and models/
-    return beside_the_folders + leftovers(project / ".distillery") + unnamed(project)
+    return beside_the_folders + leftovers(project / ".distillery")

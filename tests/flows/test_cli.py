@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows import cli
+from tasks.knowledge import keep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,3 +42,13 @@ def test_doctor_json_is_one_value(run, tmp_path):
     findings = json.loads(done.stdout)
     assert findings["prefect_server"] == "embedded"
     assert findings["leftovers"] == []
+
+
+def test_the_doctor_tells_and_removes_kept_models_that_no_one_names(run, tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    digest = keep(tmp_path, b"forgotten")
+    command = ("doctor", "--json", "--project", str(tmp_path))
+    told = [f".distillery/knowledge/{digest}"]
+    assert json.loads(run(*command).stdout)["leftovers"] == told
+    assert json.loads(run(*command, "--fix").stdout)["removed"] == told
+    assert json.loads(run(*command).stdout)["leftovers"] == []

@@ -3,8 +3,8 @@ import hashlib
 import pytest
 
 from distillery.errors import ProjectError
-from tasks.knowledge import FOLDER, keep, recall, unnamed
-from tasks.leftovers import find_leftovers, remove_leftovers
+from tasks.knowledge import FOLDER, forget_unnamed, keep, recall, unnamed
+from tasks.leftovers import remove_leftovers
 
 
 def test_what_was_kept_is_recalled_by_its_digest(tmp_path):
@@ -37,12 +37,10 @@ def test_a_project_that_keeps_nothing_has_nothing_to_remove_and_what_is_no_diges
     assert unnamed(tmp_path) == []
 
 
-def test_a_leftover_is_told_and_removed_and_what_is_named_stays(tmp_path):
+def test_only_the_doctor_removes_what_is_unnamed_for_a_retraining_keeps_before_it_runs(tmp_path):
     named, forgotten = keep(tmp_path, b"named"), keep(tmp_path, b"forgotten")
     (tmp_path / "params.yaml").write_text(f"retrain: {{begin: {{network: {named}}}}}")
-    told = [f"{FOLDER.as_posix()}/{forgotten}"]
-    assert find_leftovers(tmp_path) == told
-    assert recall(tmp_path, forgotten) == b"forgotten"  # looking removes nothing
-    assert remove_leftovers(tmp_path) == told
-    assert find_leftovers(tmp_path) == []
+    assert remove_leftovers(tmp_path) == []  # as a run does at its start
+    assert forget_unnamed(tmp_path) == [tmp_path / FOLDER / forgotten]
+    assert forget_unnamed(tmp_path) == []
     assert recall(tmp_path, named) == b"named"
