@@ -10,7 +10,7 @@ import pytest
 from distillery.models.network import count_parameters, load_model
 from distillery.params.project import load_params
 from distillery.pruning.masks import prunable, zero_share
-from flows.chaining import chained
+from flows.chaining import follow_chain
 from flows.teaching import teach
 from tasks.steps import Noun, interpreted_by, prepare_data, train_control
 
@@ -43,7 +43,7 @@ def follow(interpreter, params):
         data = prepare_data(params.data)
         made = teach(data, params)
         control = train_control(data, params.augment, params.student, params.distill.training, params.runtime)
-        return made, control, chained(data, made, control, params)
+        return made, control, follow_chain(data, made, control, params)
 
 
 class Recorder:
