@@ -38,7 +38,7 @@ class Compressed:
 
 
 def compress(params: Params) -> Compressed:
-    """Teacher -> distilled student -> pruned, as the chain says -> int8 -> measured -> chosen -> registered."""
+    """Teacher -> distilled student -> pruned where asked -> int8 -> measured -> chosen -> registered."""
     runtime, augment, distill, quantize = params.runtime, params.augment, params.distill, params.quantize
 
     data = prepare_data(params.data)
