@@ -7,7 +7,7 @@ from flows.teaching import Taught
 from tasks.steps import Noun, distill_student, prune_student
 
 
-def chained(data: Noun, taught: Taught, control: Noun, params: Params) -> Noun:
+def follow_chain(data: Noun, taught: Taught, control: Noun, params: Params) -> Noun:
     """The student at the end of the chain, before it is quantized.
 
     A chain begins with the distilled student, or with the control where it prunes first; every link learns

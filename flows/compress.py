@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distillery.params.project import Params
-from flows.chaining import chained
+from flows.chaining import follow_chain
 from flows.teaching import teach
 from tasks.fitting import require_readable
 from tasks.records import CONTROL, TEACHER
@@ -40,7 +40,7 @@ class Compressed:
 
 
 def compress(params: Params) -> Compressed:
-    """Teacher -> distilled student, pruned where asked -> int8 -> measured -> chosen -> registered."""
+    """Teacher -> distilled student -> pruned where asked -> int8 -> measured -> chosen -> registered."""
     runtime, augment, distill, quantize = params.runtime, params.augment, params.distill, params.quantize
 
     data = prepare_data(params.data)
@@ -51,7 +51,7 @@ def compress(params: Params) -> Compressed:
 
     networks = {TEACHER: taught.teacher, STUDENT: student, CONTROL: control}
     if params.prune:
-        networks[PRUNED] = chained(data, taught, control, params)
+        networks[PRUNED] = follow_chain(data, taught, control, params)
     models = {TEACHER: taught.file}
     for name in list(networks)[1:]:
         models[name] = export_model(data, networks[name], runtime, variant=name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from flows.project import Request
 from tasks.recalling import look_up
 
+PRECISION = re.compile(r"-(?:fp|int)\d")  # from where on a variant's name tells no more of its network
 FACTS = (
     "identity", "params_digest", "code_digest", "git_commit", "seed", "threads", "precision", "device",
     "python",
@@ -38,7 +40,7 @@ def lineage(request: Request, wanted: str) -> dict[str, Any]:
 
 
 def _network(tags: Mapping[str, str]) -> dict[str, Any]:
-    """The network that the file was made from; a control has no teacher."""
+    """The network that the file was made from, by the stem of its variants; a control has no teacher."""
     if tags["role"] == "control":
         return {"name": "control", "weights_digest": tags["weights_digest"], "from": _data(tags)}
     teacher = {
@@ -47,7 +49,11 @@ def _network(tags: Mapping[str, str]) -> dict[str, Any]:
         "onnx_digest": tags["teacher_onnx_digest"],
         "from": _data(tags),
     }
-    return {"name": "student", "weights_digest": tags["weights_digest"], "from": teacher}
+    return {
+        "name": PRECISION.split(tags["variant"])[0],
+        "weights_digest": tags["weights_digest"],
+        "from": teacher,
+    }
 
 
 def _data(tags: Mapping[str, str]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from distillery.artifacts import digest_bytes, write_atomically
 from distillery.errors import ProjectError
 
 FOLDER = Path(".distillery/knowledge")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+NAMING = (".distillery/results/*", "*.yaml", "*.yml", "params/*.yaml", "params/*.yml")  # records, and params
 
 
 def keep(project: Path, content: bytes) -> str:
@@ -28,3 +31,25 @@ def recall(project: Path, digest: str) -> bytes:
         remedy = "`distillery retrain` fetches it again; or set what names it in block retrain to null"
         raise ProjectError(f"the model {digest[:12]} in {project / FOLDER} {wrong}: {remedy}")
     return content
+
+
+def unnamed(project: Path) -> list[Path]:
+    """What was kept and is named by no record and no params of the project any more.
+
+    Sound only while no run holds the project, and not at the start of one: a retraining keeps first, and
+    records after.
+    """
+    kept = sorted(path for path in (project / FOLDER).glob("*") if DIGEST.fullmatch(path.name))
+    if not kept:
+        return []
+    naming = (file for pattern in NAMING for file in project.glob(pattern) if file.is_file())
+    named = {digest for file in naming for digest in DIGEST.findall(file.read_text(errors="replace"))}
+    return [path for path in kept if path.name not in named]
+
+
+def forget_unnamed(project: Path) -> list[Path]:
+    """Remove what is unnamed, and say what it was."""
+    found = unnamed(project)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found

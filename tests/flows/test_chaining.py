@@ -10,7 +10,7 @@ import pytest
 from distillery.models.network import count_parameters, load_model
 from distillery.params.project import load_params
 from distillery.pruning.masks import prunable, zero_share
-from flows.chaining import chained
+from flows.chaining import follow_chain
 from flows.teaching import teach
 from tasks.steps import Noun, interpreted_by, prepare_data, train_control
 
@@ -43,7 +43,7 @@ def follow(interpreter, params):
         data = prepare_data(params.data)
         made = teach(data, params)
         control = train_control(data, params.augment, params.student, params.distill.training, params.runtime)
-        return made, control, chained(data, made, control, params)
+        return made, control, follow_chain(data, made, control, params)
 
 
 class Recorder:
@@ -130,3 +130,21 @@ def test_what_is_pruned_first_learns_what_the_teacher_shows_inside(in_process):
     assert count_parameters(narrower) < count_parameters(load_model(in_process.project / "train_control"))
     shown = [value.label for value in in_process.calls[-1].inputs if isinstance(value, Noun)]
     assert shown == ["prepare_data", "label_with_teacher", "train_teacher", "prune_student"]
+
+
+def test_the_preset_runs_with_shorter_trainings(in_process):
+    in_process.skipping = ("export_model",)
+    preset = load_params(
+        ROOT / "params.yaml", ROOT / "params" / "chain.yaml", [*TINY, "student.model.width=8"]
+    )
+    channels, magnitude = preset.prune
+    short = {"training": channels.training.model_copy(update={"epochs": 2})}
+    methods = (
+        channels.model_copy(update=short | {"rounds": 1, "max_accuracy_drop": 100.0}),
+        magnitude.model_copy(update=short | {"ramp_epochs": 1}),
+    )
+    made, _, end = follow(in_process, preset.model_copy(update={"prune": methods}))
+    assert end.label == "prune_student.link-4"
+    whole, narrower = (load_model(in_process.folder(noun)) for noun in (made.student, end))
+    assert count_parameters(narrower) < count_parameters(whole)
+    assert zero_share(prunable(narrower)) == pytest.approx(magnitude.share, abs=0.01)

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows import cli
+from tasks.knowledge import keep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,3 +74,13 @@ def test_help_imports_nothing_heavy():
     code = f"{asked}; {shown}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_doctor_tells_and_removes_kept_models_that_no_one_names(run, tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    digest = keep(tmp_path, b"forgotten")
+    command = ("doctor", "--json", "--project", str(tmp_path))
+    told = [f".distillery/knowledge/{digest}"]
+    assert json.loads(run(*command).stdout)["leftovers"] == told
+    assert json.loads(run(*command, "--fix").stdout)["removed"] == told
+    assert json.loads(run(*command).stdout)["leftovers"] == []

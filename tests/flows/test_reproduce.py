@@ -171,6 +171,15 @@ def test_the_lineage_leads_from_the_file_to_the_source(run, rebuilt):
         assert said in lines
 
 
+@pytest.mark.parametrize("variant", ["student-pruned-fp32", "student-pruned-int8-qat"])
+def test_a_pruned_network_is_told_by_what_it_is(run, rebuilt, monkeypatch, variant):
+    rebuilt()
+    monkeypatch.setitem(TAGS, "variant", variant)
+    file = json.loads(run("lineage", "3", "--json").stdout)["file"]
+    assert (file["from"]["name"], file["from"]["from"]["name"]) == ("student-pruned", "teacher")
+    assert "student-pruned: weights SHA-256" in run("lineage", "3").stdout
+
+
 def test_a_control_has_no_teacher(run, rebuilt, monkeypatch):
     rebuilt()
     monkeypatch.setitem(TAGS, "role", "control")

@@ -68,6 +68,19 @@ def test_a_threshold_by_hand():
     assert by_threshold(weights, 1.1, "layer")["large"].tolist() == [True, True]  # 4.4, but one stays
 
 
+@given(
+    st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=9), min_size=1, max_size=4),
+    st.floats(0.01, 5),
+    st.sampled_from(["layer", "network"]),
+)
+def test_a_threshold_leaves_every_layer_its_largest_and_drops_nothing_above_what_stays(layers, bound, scope):
+    weights = {str(at): torch.tensor(layer, dtype=torch.float32) for at, layer in enumerate(layers)}
+    for name, mask in by_threshold(weights, bound, scope).items():
+        sizes = weights[name].abs()
+        assert mask[sizes.argmax()]
+        assert mask.all() or sizes[~mask].max() < sizes[mask].min()
+
+
 def test_a_threshold_is_of_what_is_not_zero_and_leaves_an_empty_layer_as_it_is():
     pruned = torch.tensor([0.0, 0.0, 0.0, 2.0, -2.0, 0.5])
     bound = 0.5 * torch.tensor([2.0, -2.0, 0.5]).std(correction=0).item()
