@@ -31,7 +31,7 @@ from distillery.data.rows import Rows
 from distillery.equalization import equalize
 from distillery.feeding import Feed
 from distillery.graph import compact
-from distillery.integers import RECTIFIERS, constants, producers
+from distillery.integers import PASSING, RECTIFIERS, constants, producers
 from distillery.learned_scales import learn_scales
 from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
@@ -174,8 +174,9 @@ def _keep_weights_float(quantized: ModelProto, in_float: set[str]) -> None:
     made = producers(graph)
     for node in [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] in made]:
         tensor = node.input[0]
-        source = made[tensor]
-        layer = made[source.input[0]] if source.op_type in RECTIFIERS else source
+        layer = made[tensor]
+        while layer.op_type in (*RECTIFIERS, *PASSING) and layer.input[0] in made:
+            layer = made[layer.input[0]]
         if layer.name in in_float:
             kept = helper.make_node("Sum", [tensor], [f"{node.output[0]}_kept"])
             graph.node.insert(list(graph.node).index(node), kept)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 
 import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from distillery.data.form import Shape
+from distillery.models.families import Family
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +37,14 @@ def test_the_page_has_every_row(counted, root):
         cells = (row.name, str(row.classes), f"{row.parameters:,}", row.published, row.why)
         line = next(line for line in page.splitlines() if line.startswith(f"| {row.name} |"))
         assert [cell.strip() for cell in line.strip("|").split("|")] == list(cells)
+
+
+def test_every_block_that_the_page_shows_is_legal_and_reads_images_of_its_size(root):
+    page = (root / "docs" / "models.md").read_text()
+    blocks = [yaml.safe_load(text) for text in re.findall(r"\{family: .*\}+", page)]
+    blocks.append(yaml.safe_load(page[page.index("model:\n") :].partition("```")[0])["model"])
+    models = [TypeAdapter(Family).validate_python(block) for block in blocks]
+    assert {model.family for model in models} > {"vgg", "mobilenet_v2", "custom", "module"}
+    rows = Shape(height=224, width=224, channels=3)
+    own = ("custom", "module")
+    assert all(model.network(rows, 10).rows == rows for model in models if model.family not in own)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from distillery.data.form import Column, Series, Shape, Table, Tokens
 from distillery.errors import ParamsError
-from distillery.models.custom import Custom, own_functions
+from distillery.models.custom import Custom, OwnModule, own_functions
 from distillery.models.families import Family, cannot_train_aware, require_fitting
 from distillery.models.network import Classifier, load_model, save_model
 from distillery.params.student import StudentParams
@@ -177,3 +179,17 @@ def test_functions_are_found_however_deep_in_the_params(own, shipped):
     params = shipped.model_copy(update={"teachers": teachers})
     assert list(own_functions(params)) == ["own_networks:small"]
     assert not list(own_functions(shipped))
+
+
+def test_the_functions_that_the_page_shows_give_what_it_says(root, tmp_path, monkeypatch):
+    page = (root / "docs" / "models.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, block in zip(("page_layers", "page_module"), blocks, strict=True):
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(block))
+    rows = Shape(height=32, width=32, channels=3)
+    layers = Custom(family="custom", function="page_layers:small", arguments={"width": 8})
+    module = OwnModule(family="module", function="page_module:net", arguments={"width": 4})
+    for model in (layers, module):
+        classifier = Classifier(model.network(rows, 10)).eval()
+        assert classifier(torch.zeros(2, 32, 32, 3).byte()).shape == (2, 10)

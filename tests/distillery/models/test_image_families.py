@@ -19,12 +19,12 @@ from distillery.fake_quantization import round_biases, with_fake_quantizers
 from distillery.models.families import require_fitting
 from distillery.models.network import Classifier, ConvBlock, load_model, save_model
 from distillery.models.points import points
-from distillery.operators import compute_operators
+from distillery.operators import FLOAT, compute_operators
 from distillery.params.prune import ChannelParams
 from distillery.pruning.channels import channels_of
 from distillery.pruning.fitting import unfit
 from distillery.pruning.surgery import choose_channels, cut
-from distillery.quantization import dynamic, static, train_aware
+from distillery.quantization import dynamic, layers, static, train_aware
 from distillery.training import hard_labels, new_classifier, train
 
 TABLE = Table(columns=(Column(name="a", categories=None, missing=False),))
@@ -101,6 +101,15 @@ def test_static_int8_runs_all_its_layers_on_integers(image_family, learned, file
     assert {operator.kind for operator in compute_operators(content)} <= {"QLinearConv", "QGemm"}
     assert compare(learned(image_family)[0], content, rows).agreement > 0.8
     assert not {node.op_type for node in onnx.load_from_string(content).graph.node} & {"Relu", "Clip"}
+
+
+def test_a_layer_that_is_to_stay_float_does_also_where_a_maximum_follows(file, rows, static_params):
+    student = onnx.load_from_string(file("cnn"))
+    for name in layers(student):
+        kinds = [
+            operator.kind for operator in compute_operators(static(student, rows, static_params(), [name]))
+        ]
+        assert len([kind for kind in kinds if kind in FLOAT]) == 1, name
 
 
 def test_dynamic_int8_runs_all_its_layers_on_integers(image_family, learned, file, rows, shipped):
