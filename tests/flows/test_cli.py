@@ -21,7 +21,7 @@ def run():
 def test_help_names_every_command(run):
     done = run("--help")
     assert done.exit_code == 0
-    for command in ("run", "plan", "models", "predict", "reproduce", "lineage", "doctor"):
+    for command in ("run", "plan", "models", "predict", "trend", "reproduce", "lineage", "doctor"):
         assert f"\n  {command}" in done.stdout
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +101,28 @@ def test_what_cannot_be_written_is_refused(predict, rows_file, tmp_path):
 def test_there_is_no_bar_without_a_terminal(predict, rows_file, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert predict(rows_file).stderr == ""
+
+
+LEFT = """
+import sys
+from pathlib import Path
+from flows import predicting
+from flows.cli import app
+from tasks.registering import FetchedModel
+predicting.fetch_model = lambda *_: FetchedModel("3", Path(sys.argv[1]).read_bytes(), {})
+app(["predict", *sys.argv[2:]])
+"""
+
+
+def test_a_reader_that_leaves_early_is_no_failure(tmp_path, files, rows):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "model.onnx").write_bytes(files["mlp"])
+    np.save(tmp_path / "rows.npy", np.concatenate([rows.features] * 20))  # more than a pipe holds
+    command = [sys.executable, "-c", LEFT, str(tmp_path / "model.onnx"), str(tmp_path / "rows.npy")]
+    with subprocess.Popen(
+        [*command, "--probabilities", "--project", str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as running:  # fmt: skip
+        assert running.stdout.readline().startswith(b"row,label")
+        running.stdout.close()
+        assert (running.wait(120), running.stderr.read()) == (0, b"")
