@@ -69,15 +69,18 @@ def learn_rounding(
 
 
 def learned(problem: Problem, method: LearnedParams) -> NDArray[np.int32]:
-    """The integers of a weight: the learned ones, or the nearest where those keep the outputs better."""
+    """The integers of a weight: the learned ones, or the nearest where those keep the outputs better.
+
+    What is 0 stays 0, so that what was pruned stays pruned.
+    """
     scale = torch.from_numpy(np.array(problem.grid.against(problem.weight)))
     ratio = torch.from_numpy(problem.weight.copy()) / scale
-    below = torch.floor(ratio)
+    below, free = torch.floor(ratio), ratio != 0
     v = beginning(ratio - below).requires_grad_()
     optimizer = torch.optim.Adam([v], lr=method.learning_rate)
     for step in range(method.steps):
         at = _batch(step, method.batch_size, len(problem.inputs))
-        h = rectified_sigmoid(v)
+        h = rectified_sigmoid(v) * free
         soft = (below + h).clamp(problem.grid.low, problem.grid.high) * scale
         loss = output_error(problem, soft, at)
         if step >= WARM_UP * method.steps:
@@ -85,7 +88,7 @@ def learned(problem: Problem, method: LearnedParams) -> NDArray[np.int32]:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    up = rectified_sigmoid(v.detach()) >= 0.5
+    up = (rectified_sigmoid(v.detach()) >= 0.5) & free
     ours = (below + up).clamp(problem.grid.low, problem.grid.high).numpy().astype(np.int32)
     return _better(problem, ours, problem.grid.nearest(problem.weight))
 

@@ -23,6 +23,7 @@ COMPUTE = ("Conv", "Gemm", "MatMul")
 OPSET = 21  # the first whose operators know 4 and 16 bits
 PLAIN = 8  # bits that every opset knows
 FLOAT = 32
+TINY = np.finfo(np.float32).tiny  # a scale that can be divided by
 STEPS = 64  # of a range, from the whole towards 0
 WORTH_A_CAST = 64  # weights: packing halves their bytes, and a node takes some 30
 
@@ -88,7 +89,7 @@ def fit_grid(weight: NDArray[np.float32], axis: int, bits: int, *, per_channel: 
     whole = np.where(reach > 0, reach, 1).astype(np.float32) / np.float32(2 ** (bits - 1) - 1)
     best, least = whole, np.full(whole.shape, np.inf)
     for step in range(STEPS, 0, -1):
-        grid = Grid(whole * np.float32(step / STEPS), axis, bits)
+        grid = Grid(np.maximum(whole * np.float32(step / STEPS), TINY), axis, bits)
         wrong = grid.dequantized(grid.nearest(weight)) - weight
         errors = np.square(wrong, dtype=np.float64).sum(axis=others)
         best = np.where(errors < least, grid.scale, best).astype(np.float32)

@@ -99,6 +99,16 @@ def test_every_weight_goes_to_one_of_the_two_integers_beside_it():
     assert (q != problem.grid.nearest(problem.weight)).any()
 
 
+def test_what_was_pruned_stays_zero():
+    """A zero lies on its integer, yet the one above it may serve the outputs."""
+    for seed in range(3):
+        problem = dense_problem(seed)
+        weight = problem.weight.copy()
+        weight[0, ::2] = 0
+        pruned = Problem(weight, problem.grid, problem.layer, problem.inputs, problem.wanted)
+        assert not learned(pruned, METHOD)[0, ::2].any()
+
+
 @pytest.mark.parametrize("spoilt", [{"steps": 1, "learning_rate": 50.0}, {"regularization": 1e9}])
 def test_what_was_learned_badly_is_the_nearest_rounding(spoilt):
     for seed in range(3):

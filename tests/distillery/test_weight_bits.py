@@ -190,6 +190,15 @@ def test_a_fitted_grid_rounds_no_worse_than_that_of_the_whole_range(seed, bits, 
     assert grid.low <= q.min() <= q.max() <= grid.high
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-45, 1e-38, 1e38])
+def test_a_grid_of_weights_of_any_size_has_a_scale_to_divide_by(size):
+    weight = np.array([[size, -size, 0.0], [1.0, 0.5, 0.0]], np.float32)
+    grid = fit_grid(weight, 0, 4, per_channel=True)
+    assert (grid.scale > 0).all()
+    assert np.isfinite(grid.dequantized(grid.nearest(weight))).all()
+    assert grid.nearest(weight)[1].tolist() in ([7, 4, 0], [7, 3, 0])
+
+
 def test_a_grid_is_as_counted_by_hand():
     """Four bits hold -8 to 7. A far weight is cut where its error is smaller than those that it causes."""
     weight = np.array([[-7, 3.4, 2.5, -0.5]], np.float32)
