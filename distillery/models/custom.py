@@ -58,8 +58,8 @@ class OwnModule(Block):
     """
 
     family: Literal["module"]
-    function: Function
-    arguments: dict[str, JsonValue]
+    function: Function  # package.module:function of the project, which gives a torch module
+    arguments: dict[str, JsonValue]  # given to the function by name
 
     def refusal(self, rows: Form) -> str | None:
         """Why such rows cannot be read, as far as it is known before the module is there; None: they can."""

@@ -153,7 +153,7 @@ def test_channel_pruning_of_it_is_accepted_when_params_are_read(image_family, sm
         kind="channels", importance="l1", scope="layer", share=0.5, rounds=1, multiple=1,
         max_accuracy_drop=1, penalty=None, training=shipped.distill.training,
     )  # fmt: skip
-    assert unfit(small_family(image_family), method) is None
+    assert unfit(small_family(image_family), method, "prune") is None
 
 
 def test_a_table_is_refused_by_name(image_family, small_family):

@@ -172,7 +172,8 @@ def test_pruning_is_refused_with_the_params_and_the_reason(own, root):
         load_params(root / "params.yaml", root / "params/pruned.yaml", settings(own, "quantize.qat=null"))
     assert "prune: what is inside" in caught.value.faults[0]
     assert "give its layers (family: custom)" in caught.value.faults[0]
-    assert unfit(own(width=3), load_params(root / "params.yaml", root / "params/pruned.yaml").prune)
+    (method,) = load_params(root / "params.yaml", root / "params/pruned.yaml").prune
+    assert unfit(own(width=3), method, "prune")
 
 
 def test_a_later_student_cannot_begin_from_it(own, tmp_path):

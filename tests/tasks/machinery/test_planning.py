@@ -1,4 +1,5 @@
 import json
+from types import NoneType
 from typing import get_args
 
 import pytest
@@ -155,7 +156,8 @@ def test_every_block_of_the_params_knows_its_place():
         assert block.place == place
         places.append(place)
         for name, field in block.model_fields.items():
-            for inner in (field.annotation, *get_args(field.annotation)):  # a block, or one that may be null
+            kinds = get_args(field.annotation)
+            for inner in kinds if NoneType in kinds else (field.annotation,):
                 if isinstance(inner, type) and issubclass(inner, Block) and inner.place:
                     check(inner, f"{place}.{name}" if place else name)
 
