@@ -90,6 +90,9 @@ def test_new_rows_become_a_version_that_is_learned_with_what_the_champion_knows(
     assert project("data", "status", "--json").json["version"] == 2
     gates = {gate["gate"]: gate for gate in told["verdict"]["gates"]}
     assert [group["name"] for group in gates["forgetting"]["numbers"]["worst"]] == ["version 1"]
+    (verdict,) = (project.folder / "reports").glob("*/verdict.json")
+    page = (verdict.parent / "index.html").read_text()
+    assert f"Version {told['version']} against champion {first}" in page
     (notice,) = notices
     assert (notice["event"], notice["details"]["version"]) == ("promoted", told["version"])
 
