@@ -7,6 +7,8 @@ measured, as in their appendix D: layer after layer, each behind layers that wer
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
@@ -14,17 +16,27 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from distillery.calibration import Watched
 from distillery.data.rows import Rows
 from distillery.integers import constants
+from distillery.weight_bits import hold_bias
 
 WITH_BIAS = ("Conv", "Gemm")
 
 
-def correct_biases(quantized: ModelProto, student: ModelProto, rows: Rows) -> None:
-    """Correct, in place, the float biases of a QDQ graph whose nodes are named as the float student's are."""
+def correct_biases(
+    quantized: ModelProto, student: ModelProto, rows: Rows, held: Collection[str] = ()
+) -> None:
+    """Correct, in place, the biases of a QDQ graph whose nodes are named as the float student's are.
+
+    They are float there, but for those of the `held` layers, which `hold_bias` stored.
+    """
     names = [node.name for node in student.graph.node if node.op_type in WITH_BIAS]
     wanted = _means(student, names, rows)
     for name in names:
         shift = _means(quantized, [name], rows)[name] - wanted[name]
-        _subtract(quantized, _named(quantized, [name])[0], shift)
+        bias = _bias(student, name, shift)
+        if name in held:
+            hold_bias(quantized.graph, name, bias)
+        else:
+            _set_bias(quantized, _named(quantized, [name])[0], bias)
 
 
 def _means(model: ModelProto, names: list[str], rows: Rows) -> dict[str, NDArray[np.float64]]:
@@ -44,10 +56,15 @@ def _named(model: ModelProto, names: list[str]) -> list[NodeProto]:
     return [by_name[name] for name in names]
 
 
-def _subtract(model: ModelProto, layer: NodeProto, shift: NDArray[np.float64]) -> None:
+def _bias(student: ModelProto, name: str, shift: NDArray[np.float64]) -> NDArray[np.float32]:
+    """A layer's bias without this shift; one that has none begins at 0."""
+    (layer,) = _named(student, [name])
+    old = constants(student.graph)[layer.input[2]] if len(layer.input) == 3 else np.zeros(len(shift))
+    return (old.astype(np.float64) - shift).astype(np.float32)
+
+
+def _set_bias(model: ModelProto, layer: NodeProto, bias: NDArray[np.float32]) -> None:
     """The layer gets a bias of its own: equal ones are stored once."""
     name = f"{layer.name}_corrected"
-    old = constants(model.graph)[layer.input[2]] if len(layer.input) == 3 else np.zeros(len(shift))
-    new = (old.astype(np.float64) - shift).astype(np.float32)
-    model.graph.initializer.append(numpy_helper.from_array(new, name))
+    model.graph.initializer.append(numpy_helper.from_array(bias, name))
     layer.input[:] = [*layer.input[:2], name]

@@ -42,7 +42,7 @@ from distillery.params.runtime import RuntimeParams
 from distillery.progressive_rounding import Rounding
 from distillery.pruning.masks import held_zeros
 from distillery.training import Epoch, reproducible, train
-from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, pack, regrid, require_bits, weighted
+from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, hold_biases, pack, regrid, require_bits, weighted
 
 ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
 CELLS = ("LSTM",)  # ONNX Runtime has no integer GRU, and no LSTM of fixed ranges
@@ -87,10 +87,12 @@ def static(
         equalize(named)
     quantized = _quantized(named, rows, method, floats, weight_bits)
     regrid(quantized, named, weight_bits, per_channel=method.weights == "per_channel")
+    wide = [name for name, count in weight_bits.items() if max(count, method.bits.activations) > PLAIN]
+    hold_biases(quantized, named, wide)
     if isinstance(method.rounding, LearnedParams):
         learn_rounding(quantized, named, rows, weight_bits, method.rounding)
     if method.correct_biases:
-        correct_biases(quantized, named, rows)
+        correct_biases(quantized, named, rows, held=wide)
     pack(quantized.graph, weight_bits)
     return compact(quantized, rows.classes)
 

@@ -7,7 +7,7 @@ Weights of 16 bits have no integer kernel: they are made float again at every ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,32 @@ def set_weight(graph: GraphProto, name: str, q: NDArray[np.int32], grid: Grid) -
         node = helper.make_node("DequantizeLinear", names[:3], names[3:], axis=grid.axis)
         graph.node.insert(list(graph.node).index(layer), node)
         layer.input[1] = names[3]
+
+
+def hold_biases(quantized: ModelProto, student: ModelProto, names: Collection[str]) -> None:
+    """Give layers of a QDQ graph the float student's biases as `hold_bias` stores them."""
+    known = constants(student.graph)
+    for name in names:
+        layer = _layer(student.graph, name)
+        if len(layer.input) == 3:
+            hold_bias(quantized.graph, name, known[layer.input[2]])
+
+
+def hold_bias(graph: GraphProto, name: str, bias: NDArray[np.float32]) -> None:
+    """Give a layer of a QDQ graph this bias as int32 of a scale of its own, 30 bits of which it fills.
+
+    ONNX Runtime puts a float bias on the grid of the products by itself. Where these have sixteen bits that
+    grid ends so near to 0 that the bias does not fit.
+    """
+    layer = _layer(graph, name)
+    names = [f"{name}_bias_{part}" for part in ("q", "scale", "dq")]
+    scale = np.asarray(np.maximum(np.abs(bias).max() / 2**30, TINY), np.float32)
+    _put(graph, np.rint(bias / scale.astype(np.float64)).astype(np.int32), names[0])
+    _put(graph, scale, names[1])
+    if names[2] not in layer.input:
+        node = helper.make_node("DequantizeLinear", names[:2], names[2:])
+        graph.node.insert(list(graph.node).index(layer), node)
+        layer.input[:] = [*layer.input[:2], names[2]]
 
 
 def pack(graph: GraphProto, bits: Mapping[str, int]) -> None:

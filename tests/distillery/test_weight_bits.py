@@ -155,6 +155,24 @@ def test_a_layers_own_bits_go_before_the_methods(files, rows, static_params):
     )
 
 
+@pytest.mark.parametrize("bits", [(16, 16), (16, 8), (8, 16), (8, 8)])
+@pytest.mark.parametrize("correct_biases", [True, False])
+def test_a_bias_that_is_large_beside_the_steps_of_its_products_is_kept(
+    files, rows, static_params, bits, correct_biases
+):
+    """On the grid of sixteen bits by sixteen, where ONNX Runtime puts a float one, 31 bits end before it."""
+    student = onnx.load_from_string(files["mlp"])
+    last = [node for node in student.graph.node if node.op_type == "Gemm"][-1]
+    bias = next(t for t in student.graph.initializer if t.name == last.input[2])
+    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(50), bias.name))
+    named_bits = dict(zip(("weights", "activations"), bits, strict=True))
+    content = static(student, rows, static_params(bits=named_bits, correct_biases=correct_biases))
+    some = np.flatnonzero(rows.calibration)
+    wanted = run_rows(open_session(student.SerializeToString()), rows, some)
+    assert np.abs(run_rows(open_session(content), rows, some) - wanted).mean() < 0.05
+    assert count_weights(content) == count_weights(files["mlp"])
+
+
 def test_weights_that_two_layers_share_get_bits_of_their_own(rows, static_params, files):
     """Equal weights are stored once; here both layers of a perceptron read the same."""
     student = onnx.load_from_string(files["mlp"])
