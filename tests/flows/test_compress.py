@@ -156,3 +156,8 @@ def test_every_body_is_where_its_step_says():
     for step in STEPS:
         source = (ROOT / "tasks" / f"{step.name}.py").read_text()
         assert f"def {step.name}(" in source
+
+
+def test_a_way_to_quantize_that_is_null_makes_no_variant():
+    _, made = record(ROOT / "params/sequences.yaml")
+    assert list(made.models) == [TEACHER, "student-fp32", CONTROL, "student-int8-dynamic"]
