@@ -226,3 +226,50 @@ def files(students, rows):
     from distillery.export import export
 
     return {family: export(model, rows.classes) for family, model in students.items()}
+
+
+def make_waves(count=360, length=16, seed=0):
+    """Series (N, L, 2) of sines, squares and saws at any speed and phase, with noise; and their names."""
+    random, kind = np.random.default_rng(seed), np.arange(count) % 3
+    speed, phase = random.uniform(1.5, 3, (count, 1)), random.random((count, 1))
+    x = (speed * np.arange(length) / length + phase) % 1
+    wave = np.select(
+        [kind[:, None] == 0, kind[:, None] == 1], [np.sin(2 * np.pi * x), np.sign(x - 0.5)], 2 * x - 1
+    )
+    both = np.stack([wave, np.roll(wave, 3, axis=1) / 2], axis=2) + random.normal(0, 0.1, (count, length, 2))
+    return (both * 7 + 100).astype(np.float32), np.array(["sine", "square", "saw"])[kind]
+
+
+def make_sentences(count=360, length=12, seed=0):
+    """Ids (N, L) in which a word of two decides, padded at their ends; and the classes."""
+    random, kind = np.random.default_rng(seed), np.arange(count) % 3
+    ids = random.integers(10, 30, (count, length))
+    for row in range(count):
+        ids[row, random.choice(length - 4, 2, replace=False)] = 1 + kind[row]
+        ids[row, random.integers(length - 4, length + 1) :] = 0
+    return ids, np.array(["a", "b", "c"])[kind]
+
+
+@pytest.fixture(scope="session")
+def waves():
+    """Makes series and labels."""
+    return make_waves
+
+
+@pytest.fixture(scope="session")
+def sentences():
+    """Makes token ids and labels."""
+    return make_sentences
+
+
+@pytest.fixture(scope="session")
+def sequences(prepared, tmp_path_factory):
+    """`series` and `tokens` -> prepared rows of them, read from an archive."""
+    from distillery.data.readers.recognise import open_source
+
+    def read(name, features, labels):
+        file = tmp_path_factory.mktemp("archive") / "rows.npz"
+        np.savez(file, **{name: features, "labels": labels})
+        return prepared(open_source(file), calibration=32)
+
+    return {"series": read("series", *make_waves()), "tokens": read("tokens", *make_sentences())}

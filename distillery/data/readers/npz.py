@@ -16,7 +16,14 @@ from distillery.data.chunks import CHUNK_BYTES, Chunk, ColumnNames, Finding, Kin
 from distillery.data.form import Series, Shape, Table
 from distillery.data.readers.labels import Place
 from distillery.data.readers.npz_array import NpzArray, read_arrays
-from distillery.data.readers.npz_sequences import SERIES, TOKENS, sequence_fault, sequence_kind, sequences
+from distillery.data.readers.npz_sequences import (
+    SERIES,
+    TOKENS,
+    guessed,
+    sequence_fault,
+    sequence_kind,
+    sequences,
+)
 from distillery.data.readers.several import Shard, say_first
 from distillery.data.readers.tables import Chunks, plan_columns, refuse_many_classes
 from distillery.data.readers.values import encode
@@ -123,6 +130,7 @@ def open_npz(shards: Sequence[Shard], where: str, known: Table | None) -> NpzRea
     if faults:
         raise DataError(f"{where} cannot be read; {ACCEPTED}", faults)
     forms = [_form(pair.features, known, where) for pair in pairs]
+    findings += [note for pair in pairs for note in guessed(pair.features)]
     if any(form != forms[0] for form in forms):
         raise DataError(f"{where} has rows of several kinds", sorted({describe(form) for form in forms}))
     if not sum(pair.features.shape[0] for pair in pairs):

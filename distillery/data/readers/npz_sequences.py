@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distillery.data.chunks import Finding, TokenIds
-from distillery.data.form import PADDING, Series
+from distillery.data.form import PADDING, Series, in_words
 from distillery.data.readers.npz_array import NpzArray
 
 SERIES, TOKENS, IMAGES = "series", "tokens", "images"
@@ -22,6 +22,8 @@ MOST_TOKENS = 1 << 20  # more are no vocabulary
 def sequence_kind(array: NpzArray) -> Series | TokenIds | None:
     """What sequences an array holds; None: none."""
     name, shape = array.name.lower(), array.shape
+    if 0 in shape[1:]:
+        return None  # which is refused by itself
     if TOKENS in name:
         return TokenIds(shape[1]) if len(shape) == 2 else None
     if SERIES in name and len(shape) == 2:
@@ -29,6 +31,17 @@ def sequence_kind(array: NpzArray) -> Series | TokenIds | None:
     if len(shape) == 3 and (SERIES in name or (array.dtype.kind == "f" and IMAGES not in name)):
         return Series(length=shape[1], channels=shape[2])
     return None
+
+
+def guessed(array: NpzArray) -> Iterator[Finding]:
+    """A warning where floats are taken for series that may have been images."""
+    kind = sequence_kind(array)
+    if isinstance(kind, Series) and SERIES not in array.name.lower():
+        message = (
+            f"{array.file.name}: {array.name} is read as {in_words(kind)}; call it {SERIES} if it is, "
+            "and save images as uint8"
+        )
+        yield Finding("warning", "series", message)
 
 
 def sequence_fault(array: NpzArray) -> str | None:

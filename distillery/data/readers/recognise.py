@@ -87,7 +87,8 @@ def _fit(reader: Reader, path: Path, resize: tuple[int, int] | None, known: Tabl
     """Refuse what makes no sense for its rows, and resize those of arrays."""
     form = reader.form
     if known is not None and not isinstance(form, ColumnNames):
-        raise DataError(f"{path} has {describe(form)}, and the data set is a table")
+        what = "images" if isinstance(form, Shape) else describe(form)
+        raise DataError(f"{path} has {what}, and the data set is a table")
     if not isinstance(form, Shape):
         if resize is not None:
             what = "a table" if isinstance(form, ColumnNames) else "of sequences"

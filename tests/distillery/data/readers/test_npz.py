@@ -150,7 +150,7 @@ def of(x, y=(0, 1)):
 
 REFUSED = [
     (pickled(), "array y has objects, which are pickles"),
-    (of(np.zeros((2, 3, 3))), "is float64: images must be uint8"),
+    ({"images": np.zeros((2, 3, 3)), "y": np.array([0, 1])}, "is float64: images must be uint8"),
     (of(np.zeros((2, 3, 8, 8), np.uint8)), "numpy.moveaxis(x, 1, -1)"),
     (of(np.zeros((2, 8, 8, 9), np.uint8)), "9 channels: 1 to 4 are read"),
     (of(np.zeros((2, 0, 8), np.uint8)), "its rows are empty"),
