@@ -4,6 +4,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -56,7 +57,7 @@ def fences():
         text = page.read_text()
         for found in FENCE.finditer(text):
             line = text.count("\n", 0, found.start()) + 1
-            yield Fence(str(page.relative_to(ROOT)), line, found[2], found[3])
+            yield Fence(str(page.relative_to(ROOT)), line, found[2], dedent(found[3]))
 
 
 def commands():
