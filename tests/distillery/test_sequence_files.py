@@ -17,7 +17,6 @@ from distillery.models.transformer import Transformer
 from distillery.operators import compute_operators, count_macs, integer_share
 from distillery.pairing import takes
 from distillery.params.project import load_params
-from distillery.prediction import predict_file
 from distillery.quantization import dynamic, static
 from distillery.sparsity import zero_share
 from distillery.training import new_classifier
@@ -139,7 +138,7 @@ def test_a_classifier_takes_ids_of_any_integer_type_and_refuses_floats(exported,
         classifier.predict(ids.astype(np.float32))
 
 
-def test_files_of_arrays_are_predicted_and_others_refused(exported, sequences, tmp_path):
+def test_files_of_arrays_are_predicted_and_others_refused(predict_file, exported, sequences, tmp_path):
     rows, content = sequences["series"], exported["gru", "series"][1]
     np.savez(tmp_path / "rows.npz", input=rows.features[:4].astype(np.float64))
     np.save(tmp_path / "ids.npy", np.asarray(sequences["tokens"].features[:2]))
@@ -152,7 +151,7 @@ def test_files_of_arrays_are_predicted_and_others_refused(exported, sequences, t
     np.save(tmp_path / "nan.npy", np.full((2, 16, 2), np.nan))
     with pytest.raises(DataError, match="row 0 step 0: is no finite number"):
         predict_file(content, tmp_path / "nan.npy")
-    with pytest.raises(DataError, match=r"takes sequences: .npy or .npz"):
+    with pytest.raises(DataError, match=r"rows.csv has 2 columns; the model takes 32, \(16, 2\) a row"):
         (tmp_path / "rows.csv").write_text("1,2\n")
         predict_file(content, tmp_path / "rows.csv")
 
@@ -166,5 +165,8 @@ def test_the_recipe_is_legal_and_training_aware_of_rounding_is_refused(root):
     student = "student.model={family: gru, layers: 1, width: 4, both_ways: false, embed: 4, dropout: 0.0}"
     with pytest.raises(ParamsError) as caught:
         load_params(root / "params.yaml", settings=[student])
-    assert "quantize.qat: a gru is rounded after its training" in caught.value.faults[0]
+    assert (
+        "quantize.qat: a gru network that reads sequences is rounded after its training"
+        in caught.value.faults[0]
+    )
     load_params(root / "params.yaml", settings=[student, "quantize.qat=null"])
