@@ -27,6 +27,7 @@ from distillery.data.readers.npz_sequences import (
 from distillery.data.readers.several import Shard, say_first
 from distillery.data.readers.tables import Chunks, plan_columns, refuse_many_classes
 from distillery.data.readers.values import encode
+from distillery.data.rows import Features
 from distillery.errors import DataError
 
 FEATURES = ("images", "x", "features", "input", SERIES, TOKENS)
@@ -72,8 +73,7 @@ class NpzReader:
         return say_first(self.findings, self._chunks())
 
     def _chunks(self) -> Iterator[Chunk]:
-        form = self.form
-        table = Chunks(form, LABEL) if isinstance(form, ColumnNames) else None
+        table = Chunks(self.form, LABEL) if isinstance(self.form, ColumnNames) else None
         classes: set[str] = set()
         for pair in self.pairs:
             first = 0
@@ -86,12 +86,15 @@ class NpzReader:
                 else:
                     encoded = encode(values)
                     refuse_many_classes(classes, encoded, f"{pair.labels.file.name}: {pair.labels.name}")
-                    if isinstance(form, Series | TokenIds):
-                        taken, findings = sequences(form, features, place)
-                        yield Chunk(taken, encoded, pair.tested, place, findings)
-                    else:
-                        yield Chunk(_with_channels(features), encoded, pair.tested, place)
+                    taken, findings = self._taken(features, place)
+                    yield Chunk(taken, encoded, pair.tested, place, findings)
                 first += len(labels)
+
+    def _taken(self, features: NDArray[Any], place: Place) -> tuple[Features, tuple[Finding, ...]]:
+        """Rows of no table as they are kept, and those that cannot be."""
+        if isinstance(self.form, Series | TokenIds):
+            return sequences(self.form, features, place)
+        return _with_channels(features), ()
 
 
 def _with_channels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
