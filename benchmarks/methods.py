@@ -52,7 +52,7 @@ from distillery.training import hard_labels, new_classifier, reproducible, train
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = "distilled, static int8"
 TIMED_ROUNDS, TIMED_ROWS = 400, 64
-TEACHER = {"teacher": {"training": {"epochs": 6}}}
+TEACHER = {"teacher": {"training": {"epochs": 5}}}
 
 
 def short(epochs: int) -> dict[str, Any]:
@@ -76,6 +76,8 @@ LEARNING: dict[str, dict[str, Any]] = {  # over params/mnist.yaml; docs/methods/
         "student": "residual1", "teacher": "residual1"}]}},
 }  # fmt: skip
 
+LEARNED = {"kind": "learned", "steps": 300, "batch_size": 32, "learning_rate": 0.01, "regularization": 0.01}
+SCALES = {"kind": "learned", "start": "range", "weights": "per_channel"}
 QUANTIZING: dict[str, dict[str, Any]] = {  # of the plainly distilled student; docs/methods/quantization.md
     "static, entropy": {"quantize": {"static": {"ranges": "entropy"}}},
     "static, percentile": {"quantize": {"static": {"ranges": "percentile"}}},
@@ -84,12 +86,23 @@ QUANTIZING: dict[str, dict[str, Any]] = {  # of the plainly distilled student; d
     "static, symmetric": {"quantize": {"static": {"activations": "symmetric"}}},
     "static, equalized": {"quantize": {"static": {"equalize": True}}},
     "static, biases corrected": {"quantize": {"static": {"correct_biases": True}}},
+    "static, learned rounding": {"quantize": {"static": {"rounding": LEARNED}}},
+    "4 bits": {"quantize": {"static": {"bits": {"weights": 4}}}},
+    "4 bits, learned rounding": {"quantize": {"static": {"bits": {"weights": 4}, "rounding": LEARNED}}},
 }
-AWARE: dict[str, dict[str, Any]] = {"aware": {}}  # trained on with the rounding
+AWARE: dict[str, dict[str, Any]] = {  # of the same, trained on with the rounding
+    "aware": {},
+    "aware, learned scales": {"quantize": {"qat": {"scales": SCALES}}},
+    "aware, layer by layer": {
+        "quantize": {"qat": {"progress": {"kind": "layers", "epochs": 1, "order": "sensitivity"}}}
+    },
+}
+REGROWN = {"kind": "regrow", "every": 40, "drop": 0.3, "until": 0.75}
 MASKED = {"penalty": None, "scope": "network", "share": 0.5}
 PRUNING: dict[str, dict[str, Any]] = {  # likewise, retrained for half as long; docs/methods/pruning.md
     "half the weights": MASKED | {"kind": "magnitude", "ramp_epochs": 2, "every": 20},
-    "half, regrown": MASKED | {"kind": "regrow", "every": 40, "drop": 0.3, "until": 0.75},
+    "half, regrown": MASKED | REGROWN | {"grow": "gradient"},
+    "half, regrown by activation": MASKED | REGROWN | {"grow": "activation"},
     "2 of 4": {"kind": "pattern", "keep": 2, "of": 4, "penalty": None},
     "half the channels": {"kind": "channels", "importance": "group", "scope": "layer", "share": 0.5} | {
         "rounds": 1, "multiple": 1, "max_accuracy_drop": 100.0, "penalty": None},
