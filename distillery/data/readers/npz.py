@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ class Pair:
         return max(1, CHUNK_BYTES // max(self.features.row_bytes, as_numbers, self.labels.row_bytes))
 
 
+Block = tuple[NDArray[Any], NDArray[Any]]
+
+
 @dataclass(frozen=True)
 class NpzReader:
     """The rows of NPZ archives: those that may train, then the source's own test rows."""
@@ -76,25 +80,39 @@ class NpzReader:
         table = Chunks(self.form, LABEL) if isinstance(self.form, ColumnNames) else None
         classes: set[str] = set()
         for pair in self.pairs:
-            first = 0
-            blocks = zip(pair.features.blocks(pair.rows), pair.labels.blocks(pair.rows), strict=True)
-            for features, labels in blocks:
-                place = Place(f"{pair.features.file.name} {pair.features.name}", first)
-                values = _as_arrow(labels.reshape(len(labels)), pair.labels)
-                if table is not None:
-                    yield table.chunk(_batch(features, values), pair.tested, place)
-                else:
-                    encoded = encode(values)
-                    refuse_many_classes(classes, encoded, f"{pair.labels.file.name}: {pair.labels.name}")
-                    taken, findings = self._taken(features, place)
-                    yield Chunk(taken, encoded, pair.tested, place, findings)
-                first += len(labels)
+            with closing(_blocks(pair)) as blocks:  # at once, also where a row is refused
+                yield from self._pairs_chunks(pair, blocks, table, classes)
+
+    def _pairs_chunks(
+        self, pair: Pair, blocks: Iterator[Block], table: Chunks | None, classes: set[str]
+    ) -> Iterator[Chunk]:
+        first = 0
+        for features, labels in blocks:
+            place = Place(f"{pair.features.file.name} {pair.features.name}", first)
+            values = _as_arrow(labels.reshape(len(labels)), pair.labels)
+            if table is not None:
+                yield table.chunk(_batch(features, values), pair.tested, place)
+            else:
+                encoded = encode(values)
+                refuse_many_classes(classes, encoded, f"{pair.labels.file.name}: {pair.labels.name}")
+                taken, findings = self._taken(features, place)
+                yield Chunk(taken, encoded, pair.tested, place, findings)
+            first += len(labels)
 
     def _taken(self, features: NDArray[Any], place: Place) -> tuple[Features, tuple[Finding, ...]]:
         """Rows of no table as they are kept, and those that cannot be."""
         if isinstance(self.form, Series | TokenIds):
             return sequences(self.form, features, place)
         return _with_channels(features), ()
+
+
+def _blocks(pair: Pair) -> Generator[Block, None, None]:
+    """Features and labels of some rows at a time."""
+    with (
+        closing(pair.features.blocks(pair.rows)) as features,
+        closing(pair.labels.blocks(pair.rows)) as labels,
+    ):
+        yield from zip(features, labels, strict=True)
 
 
 def _with_channels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import math
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class NpzArray:
         """Of one row, as it lies in the file."""
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
-    def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
+    def blocks(self, rows: int) -> Generator[NDArray[Any], None, None]:
         """Up to `rows` rows at a time, in the machine's byte order."""
         with faults_of(self.file, self.name), zipfile.ZipFile(self.file) as archive:
             yield from self._blocks(archive, rows)
