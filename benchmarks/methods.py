@@ -37,7 +37,6 @@ from distillery.data.rows import Rows, Split, load_rows
 from distillery.data.sources import read_source
 from distillery.distillation import distill
 from distillery.export import export
-from distillery.fake_quantization import round_biases, with_fake_quantizers
 from distillery.feeding import feeder
 from distillery.inference import open_session, run_rows
 from distillery.labelling import label, load_targets
@@ -46,7 +45,8 @@ from distillery.pairing import time_pair
 from distillery.params.project import Params, overlaid, parse_setting, read_tree, validate
 from distillery.params.teacher import TrainedTeacher
 from distillery.pruning.prune import prune
-from distillery.quantization import dynamic, static, train_aware
+from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
+from distillery.quantization.quantize import dynamic, static, train_aware
 from distillery.training import hard_labels, new_classifier, reproducible, train
 
 ROOT = Path(__file__).resolve().parent.parent

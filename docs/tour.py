@@ -29,7 +29,7 @@ from distillery.feeding import feeder
 from distillery.labelling import label, load_targets
 from distillery.measurement import PROBE_ROWS, measure
 from distillery.params.project import load_params
-from distillery.quantization import static
+from distillery.quantization.quantize import static
 from distillery.training import hard_labels, new_classifier, train
 
 SMALL = (

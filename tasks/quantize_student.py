@@ -10,16 +10,16 @@ import onnx
 from distillery.artifacts import write_atomically, write_json
 from distillery.data.rows import Rows, load_rows
 from distillery.export import compare, export
-from distillery.fake_quantization import round_biases, with_fake_quantizers
-from distillery.fallback import static_within
 from distillery.labelling import load_targets
-from distillery.mixed_precision import static_mixed
 from distillery.models.network import load_model
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
 from distillery.params.quantize import DynamicParams, QatParams, Quantization, StaticParams
 from distillery.params.runtime import RuntimeParams
-from distillery.quantization import dynamic, static, train_aware
+from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
+from distillery.quantization.fallback import static_within
+from distillery.quantization.mixed_precision import static_mixed
+from distillery.quantization.quantize import dynamic, static, train_aware
 from distillery.training import reproducible
 from tasks.work import Work
 

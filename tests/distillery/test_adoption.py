@@ -17,7 +17,7 @@ from distillery.inference import class_names, open_session, run_rows
 from distillery.models.mlp import Mlp
 from distillery.operators import compute_operators, macs_by_weight
 from distillery.params.teacher import OnnxTeacher, WeightsTeacher
-from distillery.quantization import dynamic
+from distillery.quantization.quantize import dynamic
 
 PIXELS = {"divide_by": 16.0, "mean": [0.3], "std": [0.4]}
 MLP = Mlp(family="mlp", hidden=(16,), dropout=0.0)

@@ -20,7 +20,7 @@ from distillery.measurement import PROBE_ROWS, count_weights, measure
 from distillery.models.mlp import Mlp
 from distillery.models.network import Classifier
 from distillery.params.quantize import DynamicParams
-from distillery.quantization import dynamic, static
+from distillery.quantization.quantize import dynamic, static
 
 RESNET_WEIGHTS = 36 + 2 * 144 + (4 * 8 * 9 + 8 * 8 * 9 + 4 * 8) + 8 * 10
 RESNET_BIASES = 4 + 4 + 4 + 8 + 8 + 8 + 10

@@ -28,7 +28,7 @@ from distillery.params.data import AugmentParams, DataParams
 from distillery.params.quantize import StaticParams
 from distillery.params.runtime import RuntimeParams
 from distillery.params.training import TrainingParams
-from distillery.quantization import static
+from distillery.quantization.quantize import static
 from distillery.training import hard_labels, new_classifier, train
 import onnx
 

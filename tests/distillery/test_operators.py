@@ -6,13 +6,13 @@ import torch
 
 from distillery.data.form import Shape
 from distillery.export import export
-from distillery.fake_quantization import with_fake_quantizers
 from distillery.models.mlp import Mlp
 from distillery.models.network import Classifier
 from distillery.models.resnet import ResNet
 from distillery.operators import Operator, compute_operators, integer_share, macs_by_weight
 from distillery.params.quantize import DynamicParams
-from distillery.quantization import dynamic, static
+from distillery.quantization.fake_quantization import with_fake_quantizers
+from distillery.quantization.quantize import dynamic, static
 
 MLP_MACS = 64 * 16 + 16 * 10
 # width 4, two stages of one block on 8 x 8: stem, block at 8 x 8, block and projection at 4 x 4, dense layer

@@ -17,7 +17,7 @@ from distillery.models.transformer import Transformer
 from distillery.operators import compute_operators, count_macs, integer_share
 from distillery.pairing import takes
 from distillery.params.project import load_params
-from distillery.quantization import dynamic, static
+from distillery.quantization.quantize import dynamic, static
 from distillery.sparsity import zero_share
 from distillery.training import new_classifier
 

@@ -7,7 +7,7 @@ import pytest
 from distillery.export import export
 from distillery.params.quantize import DynamicParams
 from distillery.pruning.masks import apply_masks, by_magnitude, prunable
-from distillery.quantization import dynamic, static
+from distillery.quantization.quantize import dynamic, static
 from distillery.sparsity import transport_bytes, zero_share
 
 

@@ -14,7 +14,7 @@ from distillery.evaluation import assess, predict_held_out
 from distillery.export import export
 from distillery.labelling import label, load_targets
 from distillery.params.project import load_params
-from distillery.quantization import dynamic, static
+from distillery.quantization.quantize import dynamic, static
 from distillery.training import hard_labels, new_classifier, train
 
 

@@ -15,7 +15,6 @@ from distillery.data.form import Column, Shape, Table
 from distillery.data.rows import Split
 from distillery.errors import ParamsError
 from distillery.export import compare, export
-from distillery.fake_quantization import round_biases, with_fake_quantizers
 from distillery.models.families import require_fitting
 from distillery.models.network import Classifier, ConvBlock, load_model, save_model
 from distillery.models.points import points
@@ -24,7 +23,8 @@ from distillery.params.prune import ChannelParams
 from distillery.pruning.channels import channels_of
 from distillery.pruning.fitting import unfit
 from distillery.pruning.surgery import choose_channels, cut
-from distillery.quantization import dynamic, layers, static, train_aware
+from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
+from distillery.quantization.quantize import dynamic, layers, static, train_aware
 from distillery.training import hard_labels, new_classifier, train
 
 TABLE = Table(columns=(Column(name="a", categories=None, missing=False),))

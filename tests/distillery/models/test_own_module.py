@@ -18,7 +18,7 @@ from distillery.models.points import points
 from distillery.operators import compute_operators
 from distillery.params.project import load_params
 from distillery.pruning.fitting import unfit
-from distillery.quantization import static
+from distillery.quantization.quantize import static
 from distillery.training import hard_labels, new_classifier, train
 from distillery.warm_start import pack
 

@@ -5,10 +5,10 @@ import copy
 import pytest
 
 from distillery.export import compare, export
-from distillery.fake_quantization import with_fake_quantizers
 from distillery.operators import compute_operators
 from distillery.pruning.prune import prune
-from distillery.quantization import train_aware
+from distillery.quantization.fake_quantization import with_fake_quantizers
+from distillery.quantization.quantize import train_aware
 from distillery.sparsity import zero_share
 
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from torch.ao.pruning import WeightNormSparsifier
 from torch.nn.utils import prune as reference
 
-from distillery.fake_quantization import with_fake_quantizers
 from distillery.models.network import ConvBlock, DenseBlock
 from distillery.params.prune import PatternParams
 from distillery.pruning.masks import (
@@ -21,6 +20,7 @@ from distillery.pruning.masks import (
     without_smallest,
     zero_share,
 )
+from distillery.quantization.fake_quantization import with_fake_quantizers
 
 
 def pattern(training, keep, of):

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from distillery.params.quantize import DynamicParams
-from distillery.quantization import dynamic, static
+from distillery.quantization.quantize import dynamic, static
 from distillery.report.layers import layers_of
 
 

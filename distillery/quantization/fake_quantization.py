@@ -17,7 +17,7 @@ from distillery.models.network import (
     PoolBlock,
     ResidualBlock,
 )
-from distillery.quantizers import ActivationQuantizer, WeightQuantizer
+from distillery.quantization.quantizers import ActivationQuantizer, WeightQuantizer
 
 
 def with_fake_quantizers(model: Classifier) -> Classifier:

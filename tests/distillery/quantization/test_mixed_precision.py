@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, numpy_helper
 
 from distillery.data.rows import Split
-from distillery.fallback import accuracy, harms
-from distillery.mixed_precision import harms_by_bits, ladder, static_mixed
 from distillery.operators import compute_operators
 from distillery.params.quantize import MixedParams
-from distillery.quantization import static, weight_sizes
+from distillery.quantization.fallback import accuracy, harms
+from distillery.quantization.mixed_precision import harms_by_bits, ladder, static_mixed
+from distillery.quantization.quantize import static, weight_sizes
 
 
 def mixed(**fields):

@@ -9,10 +9,10 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from distillery.data.rows import Split
-from distillery.fallback import harms, static_within, worst_first
 from distillery.inference import open_session, run_rows
 from distillery.operators import compute_operators
-from distillery.quantization import layers, static
+from distillery.quantization.fallback import harms, static_within, worst_first
+from distillery.quantization.quantize import layers, static
 
 
 @pytest.fixture(scope="module")

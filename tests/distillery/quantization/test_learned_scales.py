@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.fake_quantization import quantizers, stop_observing, with_fake_quantizers
-from distillery.learned_scales import (
+from distillery.params.quantize import LearnedScales
+from distillery.quantization.fake_quantization import quantizers, stop_observing, with_fake_quantizers
+from distillery.quantization.learned_scales import (
     LearnedActivationQuantizer,
     LearnedWeightQuantizer,
     gradient_scale,
@@ -18,8 +19,7 @@ from distillery.learned_scales import (
     learn_scales,
     learned_fake_quantize,
 )
-from distillery.params.quantize import LearnedScales
-from distillery.quantizers import ActivationQuantizer, fake_quantize
+from distillery.quantization.quantizers import ActivationQuantizer, fake_quantize
 
 BY_RANGE = LearnedScales(kind="learned", start="range", weights="per_channel")
 BY_MEAN = LearnedScales(kind="learned", start="mean", weights="per_channel")

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
-from distillery.calibration import Watched
 from distillery.data.rows import Rows
 from distillery.integers import constants
-from distillery.weight_bits import hold_bias
+from distillery.quantization.calibration import Watched
+from distillery.quantization.weight_bits import hold_bias
 
 WITH_BIAS = ("Conv", "Gemm")
 

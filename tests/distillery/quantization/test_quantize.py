@@ -11,13 +11,13 @@ from onnx import TensorProto
 
 from distillery.data.rows import Split
 from distillery.export import compare, export
-from distillery.fake_quantization import ActivationQuantizer, round_biases, with_fake_quantizers
 from distillery.feeding import feeder
 from distillery.inference import class_names, column_names, open_session, run_feeds, run_rows
 from distillery.labelling import label, load_targets
 from distillery.operators import compute_operators, integer_share, macs_by_weight
 from distillery.params.quantize import DynamicParams, LearnedScales, QatParams
-from distillery.quantization import dynamic, static, train_aware
+from distillery.quantization.fake_quantization import ActivationQuantizer, round_biases, with_fake_quantizers
+from distillery.quantization.quantize import dynamic, static, train_aware
 
 METHODS = ("dynamic", "static", "qat")
 

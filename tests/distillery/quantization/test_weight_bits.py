@@ -20,9 +20,9 @@ from distillery.integers import weights
 from distillery.measurement import count_weights
 from distillery.models.mlp import Mlp
 from distillery.operators import compute_operators, integer_share, macs_by_weight
-from distillery.quantization import static, weight_sizes
+from distillery.quantization.quantize import static, weight_sizes
+from distillery.quantization.weight_bits import Grid, fit_grid
 from distillery.sparsity import zero_share
-from distillery.weight_bits import Grid, fit_grid
 
 BITS = [(4, 8), (16, 8), (8, 16), (16, 16), (4, 16)]
 

@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from distillery.errors import ParamsError
-from distillery.torch_layers import Layer, torch_layer
+from distillery.quantization.torch_layers import Layer, torch_layer
 
 CASES = {
     "plain": ("Conv", (2, 3, 7, 6), (4, 3, 3, 3), {}),

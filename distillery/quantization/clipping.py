@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from distillery.calibration import Watched
 from distillery.data.rows import Rows
+from distillery.quantization.calibration import Watched
 
 BINS = 2048
 STEPS = 64  # of each end, from the whole range towards 0

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from distillery.data.batches import plain_batches
 from distillery.data.rows import Rows
-from distillery.fake_quantization import quantizers, stop_observing
 from distillery.models.network import Classifier
 from distillery.params.quantize import BitsProgress, LayersProgress, QatParams
-from distillery.quantizers import BITS, ActivationQuantizer, WeightQuantizer
+from distillery.quantization.fake_quantization import quantizers, stop_observing
+from distillery.quantization.quantizers import BITS, ActivationQuantizer, WeightQuantizer
 
 Layer = list[WeightQuantizer | ActivationQuantizer]  # a weight's, and those of what follows up to the next
 

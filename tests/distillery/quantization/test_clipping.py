@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.clipping import STEPS, Histogram, best_range, best_symmetric_range, clipping_ranges
 from distillery.inference import open_session, run_rows
 from distillery.operators import compute_operators
-from distillery.quantization import static
+from distillery.quantization.clipping import (
+    STEPS,
+    Histogram,
+    best_range,
+    best_symmetric_range,
+    clipping_ranges,
+)
+from distillery.quantization.quantize import static
 
 
 def each_value_a_bin(values):

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from distillery.adaround import (
+from distillery.inference import open_session, run_rows
+from distillery.params.quantize import LearnedParams
+from distillery.quantization.adaround import (
     Problem,
     beginning,
     beta,
@@ -22,11 +24,9 @@ from distillery.adaround import (
     output_error,
     rectified_sigmoid,
 )
-from distillery.inference import open_session, run_rows
-from distillery.params.quantize import LearnedParams
-from distillery.quantization import static
-from distillery.torch_layers import Layer
-from distillery.weight_bits import Grid, fit_grid
+from distillery.quantization.quantize import static
+from distillery.quantization.torch_layers import Layer
+from distillery.quantization.weight_bits import Grid, fit_grid
 
 METHOD = LearnedParams(kind="learned", steps=300, batch_size=64, learning_rate=0.02, regularization=0.01)
 

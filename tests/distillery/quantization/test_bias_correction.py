@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from distillery.bias_correction import correct_biases
 from distillery.inference import open_session, run_rows
-from distillery.quantization import static
+from distillery.quantization.bias_correction import correct_biases
+from distillery.quantization.quantize import static
 
 
 def dense(weight, bias, rounded=False):

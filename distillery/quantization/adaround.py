@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto
 from torch import Tensor
 
-from distillery.calibration import Watched
 from distillery.data.rows import Rows
 from distillery.integers import constants
 from distillery.params.quantize import LearnedParams
-from distillery.torch_layers import Layer, torch_layer
-from distillery.weight_bits import Grid, read_grid, set_weight, weighted
+from distillery.quantization.calibration import Watched
+from distillery.quantization.torch_layers import Layer, torch_layer
+from distillery.quantization.weight_bits import Grid, read_grid, set_weight, weighted
 
 ZETA, GAMMA = 1.1, -0.1  # how far the sigmoid is stretched
 BETA_FIRST, BETA_LAST = 20.0, 2.0

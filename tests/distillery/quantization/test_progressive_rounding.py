@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillery.fake_quantization import quantizers, with_fake_quantizers
 from distillery.params.quantize import BitsProgress, LayersProgress
-from distillery.progressive_rounding import Rounding, by_sensitivity, layers
-from distillery.quantizers import ActivationQuantizer, WeightQuantizer
+from distillery.quantization.fake_quantization import quantizers, with_fake_quantizers
+from distillery.quantization.progressive_rounding import Rounding, by_sensitivity, layers
+from distillery.quantization.quantizers import ActivationQuantizer, WeightQuantizer
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from itertools import pairwise
 from onnx import ModelProto
 
 from distillery.data.rows import Rows, Split
-from distillery.fallback import accuracy, harms
 from distillery.params.quantize import BitsParams, MixedParams, StaticParams
-from distillery.quantization import static, weight_sizes
-from distillery.weight_bits import FLOAT
+from distillery.quantization.fallback import accuracy, harms
+from distillery.quantization.quantize import static, weight_sizes
+from distillery.quantization.weight_bits import FLOAT
 
 Bits = dict[str, int]  # of the weights of each layer, by operator and place in the student's graph: Conv_4
 

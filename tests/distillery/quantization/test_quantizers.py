@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from distillery.fake_quantization import stop_observing
 from distillery.inference import open_session
-from distillery.quantizers import FOLLOW, ActivationQuantizer, WeightQuantizer, fake_quantize
+from distillery.quantization.fake_quantization import stop_observing
+from distillery.quantization.quantizers import FOLLOW, ActivationQuantizer, WeightQuantizer, fake_quantize
 
 
 def round_trip(kind, axis=None):

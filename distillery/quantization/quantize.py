@@ -22,27 +22,36 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from distillery.adaround import learn_rounding
-from distillery.bias_correction import correct_biases
-from distillery.calibration import calibration_feeds
-from distillery.clipping import clipping_ranges
 from distillery.data.batches import TrainBatches
 from distillery.data.rows import Rows
-from distillery.equalization import equalize
 from distillery.feeding import Feed
 from distillery.graph import compact
 from distillery.integers import PASSING, RECTIFIERS, constants, producers
-from distillery.learned_scales import learn_scales
 from distillery.losses.soft import soft_and_hard_labels
 from distillery.models.network import Classifier
 from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
 from distillery.params.quantize import DynamicParams, LearnedParams, LearnedScales, QatParams, StaticParams
 from distillery.params.runtime import RuntimeParams
-from distillery.progressive_rounding import Rounding
 from distillery.pruning.masks import held_zeros
+from distillery.quantization.adaround import learn_rounding
+from distillery.quantization.bias_correction import correct_biases
+from distillery.quantization.calibration import calibration_feeds
+from distillery.quantization.clipping import clipping_ranges
+from distillery.quantization.equalization import equalize
+from distillery.quantization.learned_scales import learn_scales
+from distillery.quantization.progressive_rounding import Rounding
+from distillery.quantization.weight_bits import (
+    COMPUTE,
+    FLOAT,
+    PLAIN,
+    hold_biases,
+    pack,
+    regrid,
+    require_bits,
+    weighted,
+)
 from distillery.training import Epoch, reproducible, train
-from distillery.weight_bits import COMPUTE, FLOAT, PLAIN, hold_biases, pack, regrid, require_bits, weighted
 
 ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
 CELLS = ("LSTM",)  # ONNX Runtime has no integer GRU, and no LSTM of fixed ranges

@@ -17,7 +17,7 @@ from onnx import ModelProto
 from distillery.data.rows import Rows, Split
 from distillery.inference import open_session, run_rows
 from distillery.params.quantize import NearestParams, StaticParams
-from distillery.quantization import layers, static
+from distillery.quantization.quantize import layers, static
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,18 @@ from onnx import TensorProto, numpy_helper
 
 from distillery.data.form import Shape
 from distillery.export import export
-from distillery.fake_quantization import quantizers, round_biases, stop_observing, with_fake_quantizers
 from distillery.inference import open_session, run_feeds, run_rows
-from distillery.learned_scales import learn_scales
 from distillery.models.layers import Flatten, Linear, Network
 from distillery.models.network import Classifier, ConvBlock
 from distillery.params.quantize import LearnedScales
-from distillery.quantizers import ActivationQuantizer, WeightQuantizer
+from distillery.quantization.fake_quantization import (
+    quantizers,
+    round_biases,
+    stop_observing,
+    with_fake_quantizers,
+)
+from distillery.quantization.learned_scales import learn_scales
+from distillery.quantization.quantizers import ActivationQuantizer, WeightQuantizer
 
 LEARNED = LearnedScales(kind="learned", start="range", weights="per_channel")
 SHARED = LearnedScales(kind="learned", start="range", weights="per_tensor")

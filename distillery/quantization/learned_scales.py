@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from distillery.params.quantize import LearnedScales
-from distillery.quantizers import (
+from distillery.quantization.quantizers import (
     SMALLEST_SCALE,
     ActivationQuantizer,
     WeightQuantizer,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
 from distillery.integers import constants
-from distillery.weight_bits import output_axis
+from distillery.quantization.weight_bits import output_axis
 
 ROUNDS = 20  # over all pairs; chains of three layers and more converge, they do not end
 LAYERS = ("Conv", "Gemm")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from distillery.equalization import equalize
 from distillery.inference import open_session, run_rows
-from distillery.quantization import static
+from distillery.quantization.equalization import equalize
+from distillery.quantization.quantize import static
 
 
 def graph_of(nodes, constants, inputs, outputs):
