@@ -61,7 +61,11 @@ def choose(candidates: Mapping[str, Candidate], budget: BudgetParams) -> Choice:
     best = kept[chosen]
     reason = (
         f"smallest of the {len(kept)} (of {len(candidates)}) variants that keep the budget on validation: "
-        f"{best.file_bytes:,} bytes, {best.accuracy_drop:.2f} points below the teacher, "
+        f"{best.file_bytes:,} bytes, {_beside_the_teacher(best.accuracy_drop)}, "
         f"p50 {best.latency_p50_ms:.3f} ms"
     )
     return Choice(chosen, reason, broken)
+
+
+def _beside_the_teacher(drop: float) -> str:
+    return f"{abs(drop):.2f} points {'above' if drop < -0.005 else 'below'} the teacher"

@@ -60,7 +60,10 @@ def print_history(told: Mapping[str, Any]) -> None:
         for sentence in told.get(kind, ()):
             out.print(f"{kind[:-1]}: {sentence}", markup=False)
     if "faults" in told and not told["faults"]:
-        out.print(f"{len(told['events'])} events, unbroken: every anchor lies on the chain.", markup=False)
+        count = len(told["events"])
+        out.print(
+            f"{count} event{'s' * (count != 1)}, unbroken: every anchor lies on the chain.", markup=False
+        )
 
 
 def _events(told: Mapping[str, Any]) -> Table:

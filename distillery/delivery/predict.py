@@ -12,10 +12,12 @@ labels, settings = (json.loads((here / name).read_bytes()) for name in ("labels.
 options = ort.SessionOptions()
 options.intra_op_num_threads = settings["intra_op_num_threads"]
 session = ort.InferenceSession(str(here / "model.onnx"), options, providers=settings["providers"])
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 loaded = np.load(sys.argv[1], allow_pickle=False)
 rows = dict(loaded) if hasattr(loaded, "files") else {"input": loaded}
-(logits,) = session.run(["logits"], rows)
-shares = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-shares /= shares.sum(1, keepdims=True)
-for row in shares:
-    print(json.dumps({"label": labels[row.argmax()], "probability": round(float(row.max()), 6)}))
+for at in range(len(next(iter(rows.values())))):  # one by one, as measured: rows may share an int8 range
+    (logits,) = session.run(["logits"], {name: array[at : at + 1] for name, array in rows.items()})
+    shares = np.exp(logits[0].astype(np.float64) - logits.max())
+    shares /= shares.sum()
+    print(json.dumps({"label": labels[shares.argmax()], "probability": round(float(shares.max()), 6)}))

@@ -101,3 +101,11 @@ def test_no_smaller_candidate_keeps_the_budget(given_candidates):
     assert (choice.chosen is None) == (not keeping)
     if choice.chosen:
         assert given_candidates[choice.chosen].file_bytes == min(keeping)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [(0.98, "1.00 points below"), (0.99, "0.00 points below"), (1.0, "1.00 points above")],
+)
+def test_the_reason_says_whether_it_is_below_or_above_the_teacher(accuracy, said):
+    assert f"{said} the teacher" in choose({"student": changed(accuracy=accuracy)}, BUDGET).reason

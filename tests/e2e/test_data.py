@@ -125,7 +125,7 @@ def test_a_table_runs_from_csv_to_prediction(tmp_path, root):
     assert accuracy["teacher-fp32"] > 0.85
     rows = tmp_path / "new.csv"
     rows.write_text("colour,size\nred,2.0\nblue,2.0\ngreen,\n")
-    done = project("predict", str(rows), "--json", "--params", preset)
+    done = project("predict", str(rows), "--json")
     assert [row["label"] for row in done.json[:2]] == ["no", "yes"]
     assert len(done.json) == 3
     assert "column colour: 'green' is unknown to the model and counts as missing (1 row)" in done.err

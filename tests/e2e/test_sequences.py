@@ -22,7 +22,7 @@ def test_sequences_are_imported_run_and_predicted(new_project, root, waves, sent
     imported = new_project("data", "import", "rows.npz", "--json").json
     assert sorted(imported["classes"]) == sorted(set(labels.tolist()))
     (folder / "rows.npz").unlink()
-    preset = ("--params", str(root / "params/sequences.yaml"), *SMALL, "--set", "registry.name=digits")
+    preset = ("--params", str(root / "params/sequences.yaml"), *SMALL)
     done = new_project("run", "--json", *preset)
     variants = {variant["name"]: variant for variant in done.json["variants"]}
     assert sorted(variants) == ["control-fp32", "student-fp32", "student-int8-dynamic", "teacher-fp32"]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hypothesis import given
@@ -19,6 +20,8 @@ from distillery.data.rows import Split
 from distillery.delivery.facts import UNKNOWN_LICENCE, Delivered, Footprint, Quality
 from distillery.delivery.parcel import cell, parcel
 from distillery.feeding import feeder
+from distillery.params.quantize import DynamicParams
+from distillery.quantization import dynamic
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +117,26 @@ def test_the_script_takes_a_tables_arrays_by_name(clean, delivered, table, table
     readme = (tmp_path / "README.md").read_text()
     assert "  1. größe\n  2. day\n" in readme
     assert "  1. colour\n  2. kind\n" in readme
+
+
+def test_the_script_gives_a_row_of_a_dynamic_file_the_same_answer_in_any_company(
+    clean, delivered, files, rows, tmp_path
+):
+    content = dynamic(onnx.load_from_string(files["resnet"]), DynamicParams(weights="uint8"), rows.classes)
+    for name, part in parcel(content, delivered).items():
+        (tmp_path / name).write_bytes(part)
+    test = rows.features[rows.where(Split.TEST)][:20]
+    np.save(tmp_path / "rows.npy", test)
+    found = said_by(clean, tmp_path, tmp_path / "rows.npy")
+    wanted = OnnxClassifier(content).predict(test)
+    assert [row["probability"] for row in found] == pytest.approx([p.probability for p in wanted], abs=1e-6)
+
+
+def test_the_script_without_rows_says_how_it_is_called(clean, folder):
+    command = [str(clean), "-I", "-W", "error", str(folder / "predict.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.defpath}, check=False)
+    assert (done.returncode, "python predict.py ROWS.npz" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr
 
 
 def test_the_script_is_short(folder):

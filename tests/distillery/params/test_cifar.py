@@ -12,4 +12,3 @@ def test_the_preset_for_small_colour_images_reads_them_with_a_student_smaller_th
     require_fitting(models, rows)
     assert params.teacher.model.width * params.teacher.model.blocks > params.student.model.width
     assert params.augment.flip
-    assert params.registry.name == "cifar"

@@ -497,3 +497,10 @@ def test_a_file_without_the_new_tags_is_told_which_are_missing(tree):
         "teachers: is missing; every number stands in params.yaml",
         "distill.soft: is missing; every number stands in params.yaml",
     )
+
+
+@pytest.mark.parametrize("preset", ["tabular", "sequences", "cifar"])
+def test_a_preset_for_imported_data_keeps_the_name_that_the_import_gave(root, preset):
+    params = load_params(root / "params.yaml", root / "params" / f"{preset}.yaml", ["registry.name=flowers"])
+    assert params.registry.name == "flowers"
+    assert "registry" not in (root / "params" / f"{preset}.yaml").read_text()
