@@ -60,5 +60,5 @@ def called(function: str, *given: object, arguments: Mapping[str, Any]) -> objec
         return getattr(import_module(module), name)(*given, **arguments)
     except ParamsError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit(0) there would pass for success
         raise ParamsError(f"{function} failed with {type(error).__name__}: {error}") from error

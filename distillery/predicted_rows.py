@@ -37,12 +37,15 @@ def rows_file(
 ) -> Iterator[Sink]:
     """A file of rows that is there, whole, when the block ends well; else what was there before.
 
-    Raises UserMistake where it would take the place of a folder or of what is read.
+    A link stays one, and its file is replaced. Raises UserMistake where the place of a folder, a device, a
+    pipe, or of what is read would be taken.
     """
-    kind = wanted or format_of(to)
-    if to.is_dir() or (isinstance(source, Path) and to.resolve() == source.resolve()):
-        raise UserMistake(f"{to} is {'a folder' if to.is_dir() else 'what is read'}: name another file")
-    with scratch_folder(to.absolute().parent) as scratch:
+    kind, file = wanted or format_of(to), to.resolve()
+    if file.exists() and not file.is_file():
+        raise UserMistake(f"{to} is {'a folder' if file.is_dir() else 'no file'}: name another one")
+    if isinstance(source, Path) and file == source.resolve():
+        raise UserMistake(f"{to} is what is read: name another file")
+    with scratch_folder(file.parent) as scratch:
         written = scratch / "rows"
         if kind is RowFormat.PARQUET:
             with closing(ParquetRows(written, classes, every)) as sink:
@@ -50,7 +53,7 @@ def rows_file(
         else:
             with written.open("w", encoding="utf-8", newline="") as text:
                 yield rows_text(text, kind, classes, every)
-        written.replace(to)
+        written.replace(file)
 
 
 def rows_text(text: TextIO, kind: RowFormat, classes: Sequence[str], every: bool) -> Sink:

@@ -15,6 +15,7 @@ STATIC_OFF = {
     "fallback": None, "bits": {"weights": 8, "activations": 8}, "rounding": {"kind": "nearest"},
     "mixed": None,
 }  # fmt: skip
+QAT_OFF = {"scales": {"kind": "observed"}, "progress": None}
 
 
 def params_digest(params: Params) -> str:
@@ -40,8 +41,8 @@ def _drop_what_is_off(tree: dict[str, Any]) -> None:
         del tree["chain"]
     if tree["prune"] is None:
         del tree["prune"]
-    static = tree["quantize"]["static"] or {}
-    for block, offs in ((distill, DISTILL_OFF), (static, STATIC_OFF)):
+    static, qat = tree["quantize"]["static"] or {}, tree["quantize"]["qat"] or {}
+    for block, offs in ((distill, DISTILL_OFF), (static, STATIC_OFF), (qat, QAT_OFF)):
         for name, off in offs.items():
             if name in block and block[name] == off:
                 del block[name]

@@ -25,22 +25,46 @@ def own_module(layer: Module, size: tuple[int, ...]) -> nn.Module:
         kind = f"{type(made).__module__}.{type(made).__qualname__}"
         raise ParamsError(f"{layer.function} gave a {kind}, not a torch.nn.Module")
     _try(made, layer, size)
+    if not any(parameter.requires_grad for parameter in made.parameters()):
+        raise ParamsError(f"the module of {layer.function} has no parameters that can be trained")
+    _require_own_places(made, layer)
     return made
 
 
+def _require_own_places(module: nn.Module, layer: Module) -> None:
+    """The file of weights has each tensor once."""
+    first: dict[int, str] = {}
+    for name, tensor in module.state_dict().items():
+        other = first.setdefault(tensor.untyped_storage().data_ptr(), name)
+        if tensor.numel() and other != name:
+            raise ParamsError(
+                f"the module of {layer.function} has one tensor as {other} and as {name}, which cannot be "
+                "saved: give each its own"
+            )
+
+
 def _try(module: nn.Module, layer: Module, size: tuple[int, ...]) -> None:
-    """In eval mode, so that neither batch norms nor the random numbers move."""
+    """As it is trained and as it is asked; what moved is put back: batch norms, and the random numbers."""
     was_training = module.training
-    try:
-        with torch.no_grad():
-            logits = module.eval()(torch.zeros(2, *size))
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        raise ParamsError(f"the module of {layer.function} cannot read rows {size}: {said}") from error
-    finally:
-        module.train(was_training)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    for mode in (False, True):
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                logits = module.train(mode)(torch.zeros(2, *size))
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            when = " in training" if mode else ""
+            raise ParamsError(
+                f"the module of {layer.function} cannot read rows {size}{when}: {said}"
+            ) from error
+        _require_logits(logits, layer, when=" in training" if mode else "")
+    module.load_state_dict(before)
+    module.train(was_training)
+
+
+def _require_logits(logits: object, layer: Module, when: str) -> None:
     shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if shape != (2, layer.classes):
         raise ParamsError(
-            f"the module of {layer.function} gave {shape} for two rows, not (2, {layer.classes})"
+            f"the module of {layer.function} gave {shape} for two rows{when}, not (2, {layer.classes})"
         )

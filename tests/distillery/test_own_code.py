@@ -78,3 +78,9 @@ def test_a_function_is_called_with_what_it_is_given(home):
 def test_what_a_function_raises_is_told_with_its_name(home):
     with pytest.raises(ParamsError, match=r"own_nets.wide:f failed with TypeError: f\(\) got an unexpected"):
         called("own_nets.wide:f", arguments={"width": 3})
+
+
+def test_code_that_ends_the_process_is_refused_and_ends_nothing(home):
+    (home / "own_script.py").write_text("import sys\nsys.exit(0)\ndef f(): ...")
+    with pytest.raises(ParamsError, match=r"own_script:f failed with SystemExit: 0"):
+        called("own_script:f", arguments={})

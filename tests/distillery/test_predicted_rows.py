@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -127,3 +128,23 @@ def test_a_file_does_not_take_the_place_of_its_source_or_of_a_folder(tmp_path):
 def test_an_ending_that_says_no_format_is_refused(tmp_path, name):
     with pytest.raises(UserMistake, match="--format"):
         format_of(tmp_path / name)
+
+
+def test_neither_a_pipe_nor_a_device_is_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with (
+        pytest.raises(UserMistake, match=r"pipe\.csv is no file"),
+        rows_file(tmp_path / "pipe.csv", tmp_path / "source.npy", None, CLASSES, False),
+    ):
+        pass
+    assert (tmp_path / "pipe.csv").is_fifo()
+
+
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "there/rows.csv")
+    with rows_file(tmp_path / "link.csv", tmp_path / "source.npy", None, CLASSES, False) as sink:
+        sink.write(BATCHES[0])
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "there/rows.csv").read_text().startswith("row,label")
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["rows.csv"]

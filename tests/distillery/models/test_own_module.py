@@ -48,6 +48,42 @@ def silent(size, classes):
 def shapeless(size, classes):
     return nn.Linear(3, classes)
 
+def frozen(size, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, classes)).requires_grad_(False)
+
+def tied(size, classes):
+    one = nn.Linear(36, 36)
+    return nn.Sequential(nn.Flatten(), one, one, nn.Linear(36, classes))
+
+class Unexported(nn.Module):
+    def __init__(self, size, classes, branches):
+        super().__init__()
+        self.head, self.branches = nn.Sequential(nn.Flatten(), nn.Linear(36, classes)), branches
+
+    def forward(self, x):
+        logits = self.head(x)
+        if self.branches and logits.sum().item() > 1e9:
+            return -logits
+        return logits.reshape(int(x.shape[0]), -1)
+
+class Moody(nn.Module):
+    def __init__(self, size, classes, fails):
+        super().__init__()
+        self.head, self.fails = nn.Sequential(nn.Flatten(), nn.Linear(36, classes)), fails
+
+    def forward(self, x):
+        if self.training and self.fails:
+            raise RuntimeError("not in training")
+        return (self.head(x), x) if self.training else self.head(x)
+
+class Noisy(nn.Module):
+    def __init__(self, size, classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(36), nn.Dropout(), nn.Linear(36, classes))
+
+    def forward(self, x):
+        return self.body(x + 1)
+
 def a_list(size, classes):
     return [size, classes]
 """
@@ -133,11 +169,46 @@ def test_code_that_changed_since_is_not_loaded_with_old_weights(own, folder, tmp
         ("silent", r"gave \(2, 36\) for two rows, not \(2, 3\)"),
         ("shapeless", r"cannot read rows \(1, 6, 6\): RuntimeError"),
         ("absent", "failed with AttributeError"),
+        ("tied", "has one tensor as 1.weight and as 2.weight, which cannot be saved"),
+        ("frozen", "has no parameters that can be trained"),
     ],
 )
 def test_what_gives_no_logits_is_the_user_s_mistake_and_names_the_function(own, function, said):
     with pytest.raises(ParamsError, match=said):
         Classifier(own(function).network(IMAGE, 3))
+
+
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        (True, r"cannot read rows \(1, 6, 6\) in training: RuntimeError: not in training"),
+        (False, r"gave tuple for two rows in training, not \(2, 3\)"),
+    ],
+)
+def test_what_it_does_in_training_alone_is_known_before_it(own, fails, said):
+    with pytest.raises(ParamsError, match=said):
+        Classifier(own("Moody", fails=fails).network(IMAGE, 3))
+
+
+@pytest.mark.parametrize(
+    ("branches", "said"), [(True, "cannot be exported: "), (False, "takes 2 rows at a time once exported")]
+)
+def test_what_cannot_become_a_file_names_the_function(own, branches, said):
+    model = Classifier(own("Unexported", branches=branches).network(IMAGE, 3))
+    with pytest.raises(ParamsError, match=f"{MODULE}:Unexported.* {said}"):
+        export(model, ("a", "b", "c"))
+
+
+def test_trying_it_moves_neither_its_batch_norms_nor_the_random_numbers(own):
+    torch.manual_seed(0)
+    model = Classifier(own("Noisy").network(IMAGE, 3))
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    torch.nn.Linear(36, 3)
+    assert torch.equal(torch.rand(1), after)
+    state = {name.rpartition(".")[2]: value for name, value in model.state_dict().items()}
+    assert not state["running_mean"].any()
+    assert not state["num_batches_tracked"]
 
 
 def test_a_function_that_is_not_there_is_refused_with_its_place():
