@@ -27,6 +27,11 @@ def open_pictures(source: Path, row: Row) -> RawRows:
     files = [source]
     if source.is_dir():
         files = sorted(file for file in source.iterdir() if file.suffix.lower() in IMAGES)
+        if not files:
+            raise DataError(
+                f"{source} holds no images ({', '.join(IMAGES)}) itself, and folders in it are not read: "
+                "name each of them"
+            )
     return RawRows(_decoded(source, ((file.name, file) for file in files), row), len(files))
 
 

@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_remedy(refused, model, tmp
 
 def test_a_file_that_is_not_there_and_an_empty_folder_are_refused(refused, model, tmp_path):
     assert "is not there" in refused(model, tmp_path / "nowhere.csv")
-    assert "has no rows" in refused(model, tmp_path)
+    assert "holds no images" in refused(model, tmp_path)
 
 
 @pytest.mark.parametrize("value", ["256", "-1", "1.5", "nan", "inf", "", "dog", "1e400"])
