@@ -50,7 +50,8 @@ def _as_series(source: Source, numbers: NDArray[Any], first: int) -> NDArray[np.
 
 
 def _as_ids(source: Source, numbers: NDArray[Any], first: int) -> NDArray[np.int64]:
-    within = (numbers >= -FARTHEST) & (numbers < FARTHEST) & (numbers == np.rint(numbers))
+    with np.errstate(over="ignore"):  # 16-bit floats end below it
+        within = (numbers >= -FARTHEST) & (numbers < FARTHEST) & (numbers == np.rint(numbers))
     _require(source, within, first, "is no whole number of 64 bits, as token ids are")
     return np.ascontiguousarray(numbers, np.int64)
 

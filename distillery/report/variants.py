@@ -67,7 +67,11 @@ def variants_table(variants: Sequence[Variant], chosen: str | None) -> Table:
     teacher, sparse = variants[0], are_sparse(variants)
     table = Table(title=f"test accuracy on {teacher.test_rows:,} rows; latency at batch 1, one thread")
     for name in (*COLUMNS[:AT], *(SPARSE_COLUMNS if sparse else ()), *COLUMNS[AT:]):
-        table.add_column(name, justify="left" if name in (COLUMNS[0], COLUMNS[-1]) else "right")
+        table.add_column(
+            name,
+            justify="left" if name in (COLUMNS[0], COLUMNS[-1]) else "right",
+            overflow="fold",  # a pruned variant's name cut short is that of another
+        )
     for variant in variants:
         style, cells = "bold" if variant.name == chosen else None, _cells(variant, teacher, chosen)
         packed = [f"{variant.zero_share:.1%}", f"{variant.transport_bytes:,}"] if sparse else []

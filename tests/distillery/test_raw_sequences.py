@@ -99,6 +99,11 @@ def test_rows_of_another_size_or_kind_are_refused(tmp_path, rows):
         open_ids(as_file(tmp_path, "npy", rows), (4,))
 
 
+def test_ids_as_floats_of_16_bits_are_read_without_a_warning(tmp_path):
+    halves = as_file(tmp_path, "npy", IDS.astype(np.float16))
+    assert np.array_equal(all_of(open_ids(halves, (4,))), IDS)
+
+
 def test_other_sources_are_refused_by_what_is_read(tmp_path):
     (tmp_path / "rows.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"\.png is not read here; the model takes sequences: use .*\.npy"):

@@ -30,8 +30,8 @@ def variant(name="teacher-fp32", broken=(), **changes):
     return variant_of(name, {"test": test, "validation": {}}, measurement, list(broken))
 
 
-def rendered(table):
-    console = Console(width=250, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+def rendered(table, width=250):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(table)
     text = console.export_text()
     console.file.close()
@@ -109,3 +109,11 @@ def test_the_registry_is_a_table_with_a_row_a_version():
     text = rendered(models_table([pruned, pruned | {"name": "student-int8-qat", "zero_share": 0.0}]))
     for words in ("packed bytes", "80.5%", "4,321"):
         assert words in text
+
+
+def test_a_narrow_terminal_cuts_no_name_short():
+    names = ["teacher-fp32", "student-pruned-int8-dynamic", "student-pruned-int8-static"]
+    text = rendered(variants_table([variant(name, zero_share=0.5) for name in names], None), width=110)
+    assert "…" not in text
+    first = "".join(line.strip("│ ").split(" ")[0] for line in text.splitlines() if line.startswith("│"))
+    assert first == "".join(names)
