@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distillery.artifacts import read_json
+from distillery.report.cautions import cautions
 from distillery.report.variants import Variant, variant_of
 from flows.compress import Compressed
 from flows.reports import page_of
@@ -28,6 +29,7 @@ class Outcome:
     variants: list[Variant]
     chosen: dict[str, Any] | None  # name, version, alias
     reason: str
+    cautions: list[str]  # where a good number hides something
     report: str  # where the page is, relative to the project
     seconds: float
 
@@ -39,6 +41,7 @@ class Outcome:
             "variants": variants,
             "chosen": self.chosen,
             "reason": self.reason,
+            "cautions": self.cautions,
             "report": self.report,
             "seconds": round(self.seconds, 3),
         }
@@ -47,10 +50,13 @@ class Outcome:
 def read_outcome(project: Path, made: Compressed, steps: Sequence[dict[str, Any]], seconds: float) -> Outcome:
     """Read the artifacts of a flow in which every step ran or was cached."""
     choice = read_json(_file(project, made.choice, "choice.json"))
+    evaluations = {
+        name: read_json(_file(project, noun, "evaluation.json")) for name, noun in made.evaluations.items()
+    }
     variants = [
         variant_of(
             name,
-            read_json(_file(project, made.evaluations[name], "evaluation.json")),
+            evaluations[name],
             read_json(_file(project, made.measurements[name], "measurement.json")),
             choice["broken"].get(name, []),
         )
@@ -58,7 +64,11 @@ def read_outcome(project: Path, made: Compressed, steps: Sequence[dict[str, Any]
     ]
     registration = read_json(_file(project, made.registration, "registration.json"))
     report = page_of(registration["run_id"]).as_posix()
-    return Outcome(list(steps), variants, registration["chosen"], choice["reason"], report, seconds)
+    chosen = registration["chosen"]
+    confusion = evaluations[chosen["name"]]["test"]["confusion"] if chosen else None
+    classes = read_json(_file(project, made.data, "schema.json"))["classes"]
+    told = list(cautions(variants, chosen["name"] if chosen else None, confusion, classes))
+    return Outcome(list(steps), variants, chosen, choice["reason"], told, report, seconds)
 
 
 def _file(project: Path, noun: Noun, name: str) -> Path:

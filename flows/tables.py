@@ -29,10 +29,11 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(f"No model was chosen: {outcome.reason}. No alias was moved.", markup=False)
         for variant in (v for v in outcome.variants if v.broken):
             out.print(f"  {variant.name}: {'; '.join(variant.broken)}", markup=False)
-        out.print(f"Report: {outcome.report}", markup=False)
-        return
-    where = f"version {chosen['version']}, alias {chosen['alias']}"
-    out.print(f"{chosen['name']} is {where}: {outcome.reason}.", markup=False)
+    else:
+        where = f"version {chosen['version']}, alias {chosen['alias']}"
+        out.print(f"{chosen['name']} is {where}: {outcome.reason}.", markup=False)
+    for caution in outcome.cautions:
+        out.print(f"Mind: {caution}.", markup=False)
     out.print(f"Report: {outcome.report}", markup=False)
 
 
