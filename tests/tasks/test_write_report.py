@@ -91,7 +91,7 @@ def test_every_training_is_shown_once_with_the_epoch_that_was_kept(project, run,
 
 def test_a_training_of_no_epochs_is_no_curve(project, run, params):
     write_json(run.models["student-int8-qat"] / "epochs.json", [])
-    names = [curve.name for curve in read_facts(project, run, params, []).curves]
+    names = [curve.name for curve in read_facts(project, run, params, NOTHING).curves]
     assert names == ["teacher-fp32", "student-fp32", "control-fp32"]
 
 

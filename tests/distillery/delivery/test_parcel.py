@@ -21,7 +21,7 @@ from distillery.delivery.facts import UNKNOWN_LICENCE, Delivered, Footprint, Qua
 from distillery.delivery.parcel import cell, parcel
 from distillery.feeding import feeder
 from distillery.params.quantize import DynamicParams
-from distillery.quantization import dynamic
+from distillery.quantization.quantize import dynamic
 
 
 @pytest.fixture(scope="module")
