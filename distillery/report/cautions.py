@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from distillery.report.variants import Variant
-from distillery.report.words import points
 
 STUDENT, CONTROL = "student-fp32", "control-fp32"
 
@@ -21,7 +20,7 @@ def cautions(
     behind = accuracy.get(CONTROL, 0.0) - accuracy.get(STUDENT, 1.0)
     if behind > 0:
         yield (
-            f"{CONTROL} is {points(100 * behind, sign=False)} above {STUDENT} on test rows: what the teacher "
+            f"{CONTROL} is {100 * behind:.2f} points above {STUDENT} on test rows: what the teacher "
             "said did not help here; a better teacher or another loss may (docs/choosing-methods.md)"
         )
     silent = [name for at, name in enumerate(classes) if confusion and not any(row[at] for row in confusion)]
