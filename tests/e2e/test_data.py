@@ -115,6 +115,7 @@ def test_a_project_runs_on_its_own_images_and_its_data_being_gone_is_told(copy):
     assert "distillery data pull" in gone.err
 
 
+@pytest.mark.slow
 def test_a_table_runs_from_csv_to_prediction(tmp_path, root):
     project = make_project(tmp_path / "project")
     project("data", "import", str(write_csv(tmp_path / "people.csv")), "--name", "people")

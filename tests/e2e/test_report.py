@@ -42,6 +42,7 @@ def test_the_command_finds_the_page_of_the_present_params_or_of_a_run(project, p
     assert "have not run" in project("report", "--set", "runtime.seed=5", code=2).err
 
 
+@pytest.mark.slow
 def test_a_changed_template_writes_the_page_anew_and_nothing_else(project, source, page):
     template = source / "distillery/report/templates/page.html"
     template.write_text(template.read_text().replace("Distillery report", "A report of Distillery"))
