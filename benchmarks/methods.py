@@ -45,8 +45,9 @@ from distillery.pairing import time_pair
 from distillery.params.project import Params, overlaid, parse_setting, read_tree, validate
 from distillery.params.teacher import TrainedTeacher
 from distillery.pruning.prune import prune
+from distillery.quantization.aware import train_aware
 from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
-from distillery.quantization.quantize import dynamic, static, train_aware
+from distillery.quantization.quantize import dynamic, static
 from distillery.training import hard_labels, new_classifier, reproducible, train
 
 ROOT = Path(__file__).resolve().parent.parent

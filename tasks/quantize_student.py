@@ -16,10 +16,11 @@ from distillery.params.data import AugmentParams
 from distillery.params.distill import DistillParams
 from distillery.params.quantize import DynamicParams, QatParams, Quantization, StaticParams
 from distillery.params.runtime import RuntimeParams
+from distillery.quantization.aware import train_aware
 from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
 from distillery.quantization.fallback import static_within
 from distillery.quantization.mixed_precision import static_mixed
-from distillery.quantization.quantize import dynamic, static, train_aware
+from distillery.quantization.quantize import dynamic, static
 from distillery.training import reproducible
 from tasks.work import Work
 

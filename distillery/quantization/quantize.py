@@ -1,9 +1,9 @@
-"""From a float student to int8: dynamic and static after training, or aware of it while training."""
+"""From a float student to int8 after its training: dynamic and static."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import ModelProto, helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -22,25 +21,16 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from distillery.data.batches import TrainBatches
 from distillery.data.rows import Rows
 from distillery.feeding import Feed
 from distillery.graph import compact
 from distillery.integers import PASSING, RECTIFIERS, constants, producers
-from distillery.losses.soft import soft_and_hard_labels
-from distillery.models.network import Classifier
-from distillery.params.data import AugmentParams
-from distillery.params.distill import DistillParams
-from distillery.params.quantize import DynamicParams, LearnedParams, LearnedScales, QatParams, StaticParams
-from distillery.params.runtime import RuntimeParams
-from distillery.pruning.masks import held_zeros
+from distillery.params.quantize import DynamicParams, LearnedParams, StaticParams
 from distillery.quantization.adaround import learn_rounding
 from distillery.quantization.bias_correction import correct_biases
 from distillery.quantization.calibration import calibration_feeds
 from distillery.quantization.clipping import clipping_ranges
 from distillery.quantization.equalization import equalize
-from distillery.quantization.learned_scales import learn_scales
-from distillery.quantization.progressive_rounding import Rounding
 from distillery.quantization.weight_bits import (
     COMPUTE,
     FLOAT,
@@ -51,7 +41,6 @@ from distillery.quantization.weight_bits import (
     require_bits,
     weighted,
 )
-from distillery.training import Epoch, reproducible, train
 
 ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
 CELLS = ("LSTM",)  # ONNX Runtime has no integer GRU, and no LSTM of fixed ranges
@@ -192,33 +181,6 @@ def _keep_weights_float(quantized: ModelProto, in_float: set[str]) -> None:
             kept = helper.make_node("Sum", [tensor], [f"{node.output[0]}_kept"])
             graph.node.insert(list(graph.node).index(node), kept)
             node.input[0] = kept.output[0]
-
-
-def train_aware(
-    quantized: Classifier,
-    rows: Rows,
-    targets: NDArray[np.float32],
-    augment: AugmentParams,
-    distill: DistillParams,
-    qat: QatParams,
-    runtime: RuntimeParams,
-) -> Iterator[Epoch]:
-    """Train a `with_fake_quantizers` model in place on the teacher's targets; pruned weights stay zero.
-
-    In fp32 whatever the precision asked for: bf16 is coarser than int8. The epoch that is kept is one with
-    everything rounded to eight bits.
-    """
-    batches = TrainBatches(rows, augment, qat.training.batch_size, runtime.seed, augment.views, targets)
-    exact = runtime.model_copy(update={"precision": "fp32"})
-    objective, held = soft_and_hard_labels(distill), held_zeros(quantized)
-    if isinstance(qat.scales, LearnedScales):
-        learn_scales(quantized, qat.scales)
-    with reproducible(exact):
-        rounding = Rounding(quantized, rows, qat)
-    whole = qat.whole_from + 1
-    for epoch in train(quantized, batches, objective, qat.training, exact, after_step=held, keep_from=whole):
-        rounding.before(epoch.done)
-        yield epoch
 
 
 class _CalibrationRows(CalibrationDataReader):  # type: ignore[misc]  # the library has no types

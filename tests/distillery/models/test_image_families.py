@@ -23,8 +23,9 @@ from distillery.params.prune import ChannelParams
 from distillery.pruning.channels import channels_of
 from distillery.pruning.fitting import unfit
 from distillery.pruning.surgery import choose_channels, cut
+from distillery.quantization.aware import train_aware
 from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
-from distillery.quantization.quantize import dynamic, layers, static, train_aware
+from distillery.quantization.quantize import dynamic, layers, static
 from distillery.training import hard_labels, new_classifier, train
 
 TABLE = Table(columns=(Column(name="a", categories=None, missing=False),))

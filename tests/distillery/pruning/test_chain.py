@@ -7,8 +7,8 @@ import pytest
 from distillery.export import compare, export
 from distillery.operators import compute_operators
 from distillery.pruning.prune import prune
+from distillery.quantization.aware import train_aware
 from distillery.quantization.fake_quantization import with_fake_quantizers
-from distillery.quantization.quantize import train_aware
 from distillery.sparsity import zero_share
 
 

@@ -16,8 +16,9 @@ from distillery.inference import class_names, column_names, open_session, run_fe
 from distillery.labelling import label, load_targets
 from distillery.operators import compute_operators, integer_share, macs_by_weight
 from distillery.params.quantize import DynamicParams, LearnedScales, QatParams
+from distillery.quantization.aware import train_aware
 from distillery.quantization.fake_quantization import ActivationQuantizer, round_biases, with_fake_quantizers
-from distillery.quantization.quantize import dynamic, static, train_aware
+from distillery.quantization.quantize import dynamic, static
 
 METHODS = ("dynamic", "static", "qat")
 
