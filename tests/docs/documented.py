@@ -51,6 +51,10 @@ class Command:
     def program(self):
         return self.words[0]
 
+    @property
+    def verb(self):
+        return self.words[1]
+
 
 def fences():
     for page in PAGES:
@@ -62,6 +66,11 @@ def fences():
 
 def commands():
     return [*_in_fences(), *_in_spans()]
+
+
+def typed_on(page, program):
+    """The words after the program, of each command that the page shows in a fence."""
+    return [one.words[1:] for one in _in_fences() if (one.page, one.program) == (page, program)]
 
 
 def _in_fences():

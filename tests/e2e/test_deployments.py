@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,10 @@ import httpx
 import pytest
 import yaml
 
+from tests.docs.documented import typed_on
+from tests.e2e.servers import free_port
+
+PAGE = "docs/operations.md"
 NAMES = ("compress", "retrain", "reproduce", "promote")
 
 
@@ -32,41 +35,42 @@ def test_every_deployment_names_a_flow_with_typed_and_described_parameters(root)
 
 @pytest.fixture
 def server(project, root):
-    """A Prefect server, its pool, the deployments and a worker, all on the loopback and in the project."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    """A Prefect server on the loopback, as the page starts it, and what the page types next."""
+    port = str(free_port())
+    ((exported,),) = typed_on(PAGE, "export")
+    name, _, address = exported.partition("=")
     home = project.folder / ".distillery/real"
     environment = {
         **os.environ,
         "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        name: address.replace("4200", port),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui"),
         "DO_NOT_TRACK": "true",
     }
     started = []
 
-    def prefect(*arguments, wait=True):
+    def prefect(arguments):
         command = [sys.executable, "-m", "prefect", *arguments]
         with (home / f"{arguments[0]}.log").open("w") as log:
             process = subprocess.Popen(
                 command, env=environment, cwd=root, stdout=log, stderr=log, start_new_session=True
             )
-        if wait:
+        if arguments[1] != "start":
             assert process.wait(180) == 0, (home / f"{arguments[0]}.log").read_text()[-3000:]
         else:
             started.append(process)
 
     home.mkdir(parents=True)
-    prefect("server", "start", "--host", "127.0.0.1", "--port", str(port), wait=False)
+    first, *others = typed_on(PAGE, "prefect")
+    prefect([port if word == "4200" else word for word in first])
     url = environment["PREFECT_API_URL"]
     deadline = time.monotonic() + 120
     while not answers(url):
         assert time.monotonic() < deadline
         time.sleep(0.5)
     try:
-        yield url, prefect
+        yield url, lambda: [prefect(words) for words in others]
     finally:
         for process in reversed(started):
             os.killpg(process.pid, signal.SIGKILL)
@@ -88,13 +92,11 @@ def posted(url, path, **body):
 def test_the_deployments_run_on_a_server_with_a_worker_and_their_tables_are_on_their_pages(
     project, server, root
 ):
-    url, prefect = server
-    prefect("--no-prompt", "work-pool", "create", "local", "--type", "process")
-    prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(root / "prefect.yaml"))
+    url, type_the_others = server
+    type_the_others()
     deployed = {one["name"]: one for one in posted(url, "deployments/filter")}
     assert set(deployed) == set(NAMES)
     assert all(one["concurrency_options"]["collision_strategy"] == "ENQUEUE" for one in deployed.values())
-    prefect("worker", "start", "--pool", "local", "--type", "process", wait=False)
 
     def run(name, **parameters):
         parameters["project"] = str(project.folder)

@@ -1,60 +1,118 @@
-"""What the docs tell to type, typed on a finished project: errors as quoted, commands that end well."""
+"""What README.md and docs/ tell to type is typed, page by page; errors are as quoted."""
 
-import re
+import gzip
+import os
 import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from tests.docs.documented import ROOT, commands
 from tests.docs.faq import quoted
+from tests.e2e.conftest import Project
+from tests.e2e.reader import TYPED, Reader, make_desk, meanings
 
-CHEAP = {
-    "run",
-    "plan",
-    "params",
-    "models",
-    "predict",
-    "doctor",
-    "lineage",
-    "report",
-    "export",
-    "history",
-    "data",
+E2E = Path(__file__).parent
+PRESETS = {  # typed there, with shorter trainings
+    "chain": "test_pruning.py", "cifar": "test_cifar.py", "dkd": "test_documented.py",
+    "hints": "test_documented.py", "int4": "test_quantization.py", "lsq": "test_aware.py",
+    "mnist": "test_documented.py", "onnx-teacher": "test_methods.py", "progressive": "test_aware.py",
+    "pruned": "test_pruning.py", "quantized": "test_quantization.py", "relations": "test_documented.py",
+    "sequences": "test_sequences.py", "tabular": "test_data.py", "teachers": "test_methods.py",
+}  # fmt: skip
+ELSEWHERE = {  # the test that types it, and where that takes its words from
+    ("docs/sequences.md", "distillery"): ("test_sequences.py", 'typed_on("docs/sequences.md"'),
+    ("docs/serving.md", "mlflow"): ("test_serving.py", 'typed_on("docs/serving.md", "mlflow"'),
+    ("docs/serving.md", "export"): ("test_serving.py", 'typed_on("docs/serving.md", "export"'),
+    ("docs/operations.md", "mlflow"): ("../tasks/conftest.py", 'typed_on("docs/operations.md", "mlflow"'),
+    ("docs/operations.md", "prefect"): ("test_deployments.py", 'typed_on(PAGE, "prefect"'),
+    ("docs/operations.md", "export"): ("test_deployments.py", 'typed_on(PAGE, "export"'),
+    ("docs/export.md", "pip"): ("../distillery/delivery/test_parcel.py", "nothing but numpy and onnxruntime"),
 }
-CHANGES = {
-    "import",
-    "add",
-    "diff",
-    "restore",
-    "push",
-    "pull",
-}  # of `data`: these have end-to-end tests of their own
-FORMS = re.compile(r"[A-Z]{2,}|[|\[\]]|^[A-Z]$")  # FILE, A|B: to be replaced by the reader
-ASKS = {"--open", "--params", "--set", "--project", "--fix", "--refresh"}
+MADE = ("run", "check", "docs", "reference")
 
 
-def is_cheap(command):
-    """Whether it ends soon, changes nothing that others read, and is complete as it stands."""
-    words = command.words[1:]
-    if command.program != "distillery" or not command.whole or words[0] not in CHEAP:
-        return False
-    long = words[0] == "run" and len(words) > 1
-    elsewhere = words[0] == "data" and words[1] in CHANGES
-    other = words[0] == "report" and len(words) > 1
-    return not (long or elsewhere or other) and not any(FORMS.search(word) or word in ASKS for word in words)
+def preset_of(command):
+    """The name of the preset that it runs with, if any."""
+    words = [Path(word).stem for word in command.words if word.startswith("params/")]
+    return words[0] if words else None
 
 
-DOCUMENTED = sorted({command.words[1:] for command in commands() if is_cheap(command)})
+def gets_a_clone(command):
+    """Whether it is what begins: `git clone … distillery && cd distillery`, `make`."""
+    return command.program == "make" or command.words in (
+        ("git", "clone", "distillery"),
+        ("cd", "distillery"),
+    )
+
+
+def is_typed(command):
+    """Whether a reader at the desk types it."""
+    return (
+        command.whole and command.program in TYPED and preset_of(command) is None
+        and not gets_a_clone(command) and (command.page, command.program) not in ELSEWHERE
+    )  # fmt: skip
+
+
+WHOLE = [command for command in commands() if command.whole]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    return make_desk(tmp_path_factory.mktemp("desk"))
 
 
 @pytest.mark.slow
-def test_commands_in_the_docs_end_well(project):
-    assert len(DOCUMENTED) > 10
-    for words in DOCUMENTED:
-        if words[0] == "predict" and not (project.folder / words[1]).exists():
-            continue  # the reader's own rows: what predict takes has tests of its own
-        project(*words)
-        shutil.rmtree(project.folder / "parcel", ignore_errors=True)  # where `export` is told to go
+@pytest.mark.parametrize("page", sorted({command.page for command in WHOLE if is_typed(command)}))
+def test_what_a_page_tells_to_type_ends_well(desk, page, tmp_path, monkeypatch):
+    monkeypatch.setenv("BROWSER", "true")  # for --open
+    shutil.copytree(desk.folder, tmp_path / "project", symlinks=True)
+    project = Project(tmp_path / "project")
+    reader = Reader(project, meanings(project))
+    for command in WHOLE:
+        if command.page == page and is_typed(command):
+            reader.type(command)
+
+
+@pytest.mark.slow
+def test_what_make_is_told_ends_well_in_a_fresh_clone(tmp_path):
+    clone, installed = tmp_path / "distillery", tmp_path / "installed"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    installed.touch()  # what these tests run in is set up
+    given = [f"BIN={Path(sys.executable).parent}", f"INSTALLED={installed}"]
+    for target in MADE:
+        done = subprocess.run(
+            ["make", *given, target], cwd=clone, env=os.environ | {"PYTHONPATH": str(clone)},
+            capture_output=True, text=True, timeout=500, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (target, done.stdout[-2000:], done.stderr[-2000:])
+    changed = subprocess.run(["git", "status", "--short", "docs"], cwd=clone, capture_output=True, check=True)
+    assert changed.stdout == b""  # `make reference` wrote what is committed
+
+
+def test_every_other_command_is_typed_by_a_test_that_is_named():
+    assert len([command for command in WHOLE if is_typed(command)]) > 40
+    for command in WHOLE:
+        if is_typed(command) or command.words in (("git", "clone", "distillery"), ("cd", "distillery")):
+            continue
+        if command.program == "make":
+            said = (ROOT / ".ci/run").read_text()
+            assert command.words[1] in MADE or " ".join(command.words) in said, str(command)
+        elif preset := preset_of(command):
+            text = (E2E / PRESETS[preset]).read_text()
+            assert "params" in text and preset in text, str(command)
+        else:
+            file, words = ELSEWHERE[command.page, command.program]
+            assert words in (E2E / file).read_text(), str(command)
+
+
+def test_every_preset_is_run_by_a_test():
+    assert set(PRESETS) == {file.stem for file in (ROOT / "params").glob("*.yaml")}
 
 
 @pytest.mark.slow
@@ -77,14 +135,31 @@ def test_presets_of_distillation_run(project, preset):
     assert "train_teacher" not in ran
 
 
-def test_every_other_command_and_option_in_the_docs_is_typed_by_some_test():
-    tests = [file.read_text() for file in sorted((ROOT / "tests").rglob("test_*.py"))]
-    missing = set()
-    for command in commands():
-        if command.program != "distillery" or not command.whole or is_cheap(command):
-            continue
-        verb = command.words[2 if command.words[1] == "data" else 1]
-        for option in [word for word in command.words if word.startswith("--")] or [verb]:
-            if not any(f'"{verb}"' in text and f'"{option}"' in text for text in tests):
-                missing.add((verb, option))
-    assert missing == set()
+def write_mnist(folder):
+    """Digits in the layout of MNIST's files: 28 x 28, as gzipped IDX."""
+    digits = load_digits()
+    images = np.kron((digits.images * 15.9).astype(np.uint8), np.ones((3, 3), np.uint8))
+    images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
+    folder.mkdir()
+    for name, rows in (("train", slice(0, 300)), ("t10k", slice(300, 400))):
+        pixels, labels = images[rows], digits.target[rows].astype(np.uint8)
+        for kind, array in (("images-idx3", pixels), ("labels-idx1", labels)):
+            head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+            with gzip.open(folder / f"{name}-{kind}-ubyte.gz", "wb") as file:
+                file.write(head + array.tobytes())
+
+
+@pytest.mark.slow
+def test_the_preset_for_mnist_runs_on_a_folder_of_its_layout(new_project, tmp_path):
+    write_mnist(tmp_path / "mnist")
+    small = (
+        f"data.path={tmp_path / 'mnist'}", "teacher.model.width=6", "teacher.training.epochs=3",
+        "teacher.training.batch_size=16", "distill.training.epochs=3", "distill.training.batch_size=16",
+        "quantize.qat.training.epochs=2", "data.calibration=32", "budget.max_accuracy_drop=100",
+        "budget.max_p50_ms=1000", "budget.max_bytes=100000",
+    )  # fmt: skip
+    settings = [word for setting in small for word in ("--set", setting)]
+    done = new_project("run", "--json", "--params", str(ROOT / "params/mnist.yaml"), *settings)
+    rows = {variant["name"]: variant for variant in done.json["variants"]}
+    assert rows["student-int8-static"]["accuracy"] > 0.3  # of ten classes
+    assert done.json["chosen"]["name"] in rows

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,8 @@ import numpy as np
 import pytest
 import yaml
 from sklearn.datasets import load_digits
+
+from tests.e2e.servers import free_port, served
 
 SECRET = "word"  # noqa: S105
 LOOSE = (
@@ -139,32 +140,6 @@ def test_a_cron_line_and_a_time_that_are_none_are_refused(project):
 def asked(url, path, **filters):
     answer = httpx.post(f"{url}/api/{path}", json=filters, timeout=10)
     return answer.raise_for_status().json()
-
-
-@contextmanager
-def served(project, *arguments):
-    """`distillery serve`, the address of its page, and what it says."""
-    log = project.folder / "serve.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            project.command("serve", *arguments), cwd=project.folder, stderr=output, stdout=output
-        )
-    try:
-        deadline = time.monotonic() + 90
-        while "shows it at" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield process, log.read_text().partition("shows it at ")[2].partition(";")[0], log
-    finally:
-        process.kill()
-        process.wait()
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def finished(url):

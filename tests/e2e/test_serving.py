@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,27 +14,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.docs.documented import typed_on
+from tests.e2e.servers import free_port
+
 ROWS = 20
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager
 def served(project, log):
     """The address of a server of the champion; it goes with all its processes."""
     port, binaries = free_port(), str(Path(sys.executable).parent)
+    ((exported,),) = typed_on("docs/serving.md", "export")
+    name, _, address = exported.partition("=")
     environment = os.environ | {
-        "MLFLOW_TRACKING_URI": f"sqlite:///{project.folder}/.distillery/mlflow/mlflow.db",
+        name: address.replace("$PWD", str(project.folder)),
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "DO_NOT_TRACK": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/digits@champion"]
-    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    (words,) = typed_on("docs/serving.md", "mlflow")
+    command = [sys.executable, "-m", "mlflow", *(str(port) if word == "5000" else word for word in words)]
     with log.open("wb") as told:
         server = subprocess.Popen(
             command, cwd=project.folder, env=environment, stdout=told, stderr=told, start_new_session=True

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.documented import typed_on
+
 os.environ |= {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -279,20 +281,10 @@ class MlflowServer:
         self.folder, self.uri, self.process = folder, f"http://127.0.0.1:{self.port}", None
 
     def start(self):
-        places = {
-            "--host": "127.0.0.1",
-            "--port": str(self.port),
-            "--workers": "1",
-            "--backend-store-uri": f"sqlite:///{self.folder}/mlflow.db",
-            "--artifacts-destination": str(self.folder / "a"),
-        }
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            *(word for pair in places.items() for word in pair),
-        ]
+        (words,) = typed_on("docs/operations.md", "mlflow")
+        here = (word.replace("/srv/mlflow", str(self.folder)) for word in words)
+        own = (str(self.port) if word == "5000" else word for word in here)
+        command = [sys.executable, "-m", "mlflow", *own]
         environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         environment.pop("MLFLOW_TRACKING_URI", None)
         with (self.folder / "log").open("ab") as log:
