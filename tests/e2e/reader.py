@@ -106,14 +106,21 @@ def make_desk(folder):
     run(sys.executable, "-m", "dvc", "remote", "add", "-d", "shelf", str(folder / "shelf"))
     project("data", "add", "later")
     project("run")
-    for seed, approval in (1, "automatic"), (2, "manual"):
-        project("run", "--set", f"runtime.seed={seed}")
-        project("promote", "--set", f"promotion.approval={approval}", *GATES)
-    project("run", "--set", "runtime.seed=3")
+    better, waiting = without_alias(project)
+    project("promote", better, *GATES)
+    project("promote", waiting, "--set", "promotion.approval=manual", *GATES)
+    project("run", "--set", "runtime.seed=1")
     settle_gates(project)
     commit(run, "second")
     project("data", "push")
     return project
+
+
+def without_alias(project):
+    """The int8 versions that nobody uses, the oldest first."""
+    rows = project("models", "--json").json
+    spare = [row["version"] for row in rows if "int8" in row["name"] and not row["aliases"]]
+    return sorted(spare, key=int)
 
 
 def settle_gates(project):
@@ -137,16 +144,14 @@ def commit(run, message):
 
 def meanings(project):
     """What the words of the pages mean on this desk."""
-    by_alias = {alias: row["version"] for row in project("models", "--json").json for alias in row["aliases"]}
-    versions = [row["version"] for row in project("models", "--json").json]
-    taken = set(by_alias.values())
+    spare = without_alias(project)[-1]
     run = sorted(page.name for page in (project.folder / "reports").iterdir())[0]
     earlier = project("history", "--json").json["events"][0]["to"]
     port = str(free_port())
     return {
         "SOURCE": "later", "TEXT": "looked at its page", "DIR": "older", "4200": port, "0d84": run[:8],
         ("data", "A"): "HEAD~1", ("data", "B"): "HEAD", ("compare", "A"): "champion",
-        ("compare", "B"): "challenger", ("predict", "7"): versions[0], ("rollback", "VERSION"): earlier,
-        ("promote", "VERSION"): next(one for one in versions if one not in taken | {earlier}),
+        ("compare", "B"): "challenger", ("predict", "7"): spare, ("rollback", "VERSION"): earlier,
+        ("promote", "VERSION"): spare,
         "/mnt/backup/digits": str(project.folder.parent / "store"), "scans/": "scans",
     }  # fmt: skip
