@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from distillery.data.locate import holds
-from distillery.errors import DistilleryError, ProjectError
+from distillery.errors import DistilleryError
 from flows.compress import Compressed, compress
 from flows.outcome import Outcome, read_outcome
 from flows.project import Request
-from flows.reports import publish, publish_verdict
+from flows.reports import newest_report, publish, publish_verdict
 from flows.telling import Teller
 from tasks.caching import Records
 from tasks.data_folder import ensure_data
@@ -54,14 +54,14 @@ def compress_once(request: Request, refresh: Refresh, wait: bool, teller: Teller
         return read_outcome(request.project, made, steps, time.monotonic() - started)
 
 
-def present_report(request: Request) -> Path:
-    """The page of the run that the present params name; ProjectError where they have not run."""
+def present_report(request: Request, say: Callable[[str], None]) -> Path:
+    """The page of the run that the present params name; the newest where they have not run to their end."""
     plan, made = planned(request, Records(request.project), ())
-    if not plan.all_hits:
-        raise ProjectError(
-            "these params have not run to their end: `distillery run` does it; or name a run of reports/"
-        )
-    return publish(request.project, made, request.params)
+    if plan.all_hits:
+        return publish(request.project, made, request.params)
+    page = newest_report(request.project)
+    say(f"these params have not run to their end: this is the newest page, of run {page.parent.name}")
+    return page
 
 
 def show_verdict(request: Request, verdict: Mapping[str, Any], say: Callable[[str], None]) -> None:

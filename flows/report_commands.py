@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, told
+from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, teller_of, told
 
 Run = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="The first digits of a run; default: the present params' run."),
+    typer.Argument(
+        metavar="[RUN]", help="The first digits of a run; default: the present params' run, else the newest."
+    ),
 ]
 Open = Annotated[bool, typer.Option("--open", help="Open it in the browser.")]
 
@@ -30,10 +31,11 @@ def report(
     from flows import reports
     from flows.once import present_report
 
-    page = present_report(request) if run is None else reports.find_report(request.project, run)
+    say = teller_of().say
+    page = reports.find_report(request.project, run) if run else present_report(request, say)
     if as_json:
         print_json({"report": str(page)})
     else:
         typer.echo(page)
     if show and not reports.open_page(page):
-        sys.stderr.write("distillery: no browser could be opened: open that file in one\n")
+        say("no browser could be opened: open that file in one")

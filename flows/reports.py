@@ -87,7 +87,7 @@ def _digest(page: Path) -> str | None:
 
 def find_report(project: Path, run: str) -> Path:
     """The page of a run, named by the first digits of its id; ProjectError with those that there are."""
-    pages = sorted((project / REPORTS).glob(f"*/{PAGE}"), key=lambda page: (-page.stat().st_mtime_ns, page))
+    pages = _pages(project)
     found = [page for page in pages if page.parent.name.startswith(run)]
     if len(found) == 1:
         return found[0]
@@ -95,6 +95,18 @@ def find_report(project: Path, run: str) -> Path:
     what = f"{len(found)} reports whose run begins with" if found else "no report of run"
     remedy = f"name one of {there}" if pages else "`distillery run` writes one"
     raise ProjectError(f"{project / REPORTS} has {what} {run!r}: {remedy}")
+
+
+def newest_report(project: Path) -> Path:
+    """The page that was written last; ProjectError where there is none."""
+    pages = _pages(project)
+    if not pages:
+        raise ProjectError(f"{project / REPORTS} has no report: `distillery run` writes one")
+    return pages[0]
+
+
+def _pages(project: Path) -> list[Path]:
+    return sorted((project / REPORTS).glob(f"*/{PAGE}"), key=lambda page: (-page.stat().st_mtime_ns, page))
 
 
 def open_page(page: Path) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from distillery.artifacts import write_json
 from distillery.errors import ProjectError
-from flows.reports import find_report, open_page, page_of, publish, publish_verdict
+from flows.reports import find_report, newest_report, open_page, page_of, publish, publish_verdict
 
 
 @pytest.fixture
@@ -98,9 +98,18 @@ def test_a_run_is_named_by_its_first_digits(tmp_path):
         find_report(tmp_path, "..")
 
 
+def test_the_newest_is_the_one_that_was_written_last(tmp_path):
+    for at, name in enumerate(("bb03", "aa01")):
+        (tmp_path / "reports" / name).mkdir(parents=True)
+        (tmp_path / "reports" / name / "index.html").touch()
+        os.utime(tmp_path / "reports" / name / "index.html", (at, at))
+    assert newest_report(tmp_path).parent.name == "aa01"
+
+
 def test_without_reports_the_remedy_is_a_run(tmp_path):
-    with pytest.raises(ProjectError, match="`distillery run` writes one"):
-        find_report(tmp_path, "aa")
+    for find in (newest_report, lambda project: find_report(project, "aa")):
+        with pytest.raises(ProjectError, match="`distillery run` writes one"):
+            find(tmp_path)
 
 
 def test_a_page_is_opened_as_a_file(tmp_path, monkeypatch):
