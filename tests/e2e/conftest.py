@@ -21,6 +21,7 @@ augment: {views: 2}
 distill: {training: {epochs: 8, batch_size: 32}}
 quantize: {qat: {observe_epochs: 1, training: {epochs: 2}}}
 budget: {max_accuracy_drop: 100, max_bytes: 100000, max_p50_ms: 1000}
+runtime: {threads: 1}   # test processes side by side, each with threads that spin, wait for one another
 """
 
 
