@@ -1,8 +1,9 @@
-"""MNIST through the idx source with params/mnist.yaml: one whole run, cold.
+"""MNIST through the idx source with params/mnist.yaml: one whole run.
 
-    python benchmarks/mnist.py FOLDER
+    python benchmarks/mnist.py FOLDER [--keep DIR] [--set a.b=c ...]
 
-FOLDER holds the four MNIST-layout files, gzipped or not.
+FOLDER holds the four MNIST-layout files, gzipped or not. With DIR the project stays there, and another student
+asks the teacher that has been trained.
 """
 
 from __future__ import annotations
@@ -14,9 +15,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def project(keep: Path | None) -> Iterator[Path]:
+    """The folder of the project: to stay, or for this run alone."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
 
 
 def main() -> None:
@@ -24,10 +38,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--set", action="append", default=[], dest="settings")
+    parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        shutil.copy(ROOT / "params.yaml", scratch)
-        command = [sys.executable, "-m", "flows.cli", "run", "--json", "--project", scratch]
+    with project(arguments.keep) as folder:
+        shutil.copy(ROOT / "params.yaml", folder)
+        command = [sys.executable, "-m", "flows.cli", "run", "--json", "--project", str(folder)]
         command += ["--params", str(ROOT / "params/mnist.yaml")]
         for setting in [f"data.path={arguments.folder.resolve()}", *arguments.settings]:
             command += ["--set", setting]
