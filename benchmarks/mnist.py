@@ -2,7 +2,7 @@
 
     python benchmarks/mnist.py FOLDER [--keep DIR] [--set a.b=c ...]
 
-FOLDER holds the four MNIST-layout files, gzipped or not. With DIR the project stays there, and another student
+FOLDER holds the four MNIST-layout files, gzipped or not. With DIR the project stays, and another student
 asks the teacher that has been trained.
 """
 
