@@ -11,11 +11,11 @@ from typing import Any
 from distillery.artifacts import scratch_folder, written_beside
 from distillery.data.canonical import Canonical, read_canonical
 from distillery.data.difference import Difference, compare
-from distillery.data.form import Table
+from distillery.data.form import Form, Series, Table, Tokens, in_words
 from distillery.data.importing import Import, Part, write_data
 from distillery.data.preparation import check_splits
 from distillery.data.readers.recognise import open_source
-from distillery.errors import DataError, ProjectError
+from distillery.errors import DataError, ParamsError, ProjectError
 from flows.data_status import data_status
 from flows.project import Request
 from tasks.data_versions import find_version, folder_state
@@ -97,7 +97,30 @@ def _replace(request: Request, wanted: Import, settings: dict[str, Any], say: Sa
     for warning in findings.lines("warning"):
         say(f"warning: {warning}")
     say("data.dvc changed: commit it to keep this version")
+    _say_whose_networks_fit(request, say)
     return data_status(project)
+
+
+def _say_whose_networks_fit(request: Request, say: Say) -> None:
+    """Where the student of params.yaml takes other rows, the preset that has one for these."""
+    schema = read_canonical(request.project / "data").schema
+    preset = _preset_for(schema.form)
+    try:
+        request.params.student.model.network(schema.form, len(schema.classes))
+    except ParamsError:
+        if preset is not None:
+            form = in_words(schema.form)
+            say(f"the networks of params.yaml do not take {form}: distillery run --params {preset}")
+
+
+def _preset_for(form: Form) -> str | None:
+    match form:
+        case Table():
+            return "params/tabular.yaml"
+        case Series() | Tokens():
+            return "params/sequences.yaml"
+        case _:
+            return None
 
 
 def _told(settings: dict[str, Any]) -> list[str]:

@@ -142,16 +142,30 @@ def parse_setting(setting: str) -> Tree:
     return dict(value)
 
 
-def overlaid(base: Tree, top: Tree) -> Tree:
-    """`top` over `base`, mapping by mapping. One of another family or kind replaces the whole block."""
+def overlaid(base: Tree, top: Tree, prefix: str = "") -> Tree:
+    """`top` over `base`, mapping by mapping. One of another family or kind replaces the whole block.
+
+    A mapping from places (0, 1, ...) over a list changes what stands there: `--set prune.0.share=0.2`. Raises
+    ParamsError, which names the path under `prefix`, for a place that the list does not have.
+    """
     result = dict(base)
     for key, value in top.items():
-        below = base.get(key)
+        below, path = base.get(key), f"{prefix}{key}"
         if isinstance(below, dict) and isinstance(value, dict) and not _other_kind(below, value):
-            result[key] = overlaid(below, value)
+            result[key] = overlaid(below, value, f"{path}.")
+        elif isinstance(below, list) and isinstance(value, dict) and all(str(at).isdigit() for at in value):
+            result[key] = _overlaid_list(below, value, f"{path}.")
         else:
             result[key] = value
     return result
+
+
+def _overlaid_list(base: list[Any], top: Tree, prefix: str) -> list[Any]:
+    items = {str(at): item for at, item in enumerate(base)}
+    if beyond := sorted(str(at) for at in top if str(at) not in items):
+        there = f"the last is {prefix}{len(base) - 1}" if base else "it is empty: state the whole list"
+        raise ParamsError(f"{prefix}{beyond[0]}: the list has no such place; {there}")
+    return list(overlaid(items, {str(at): value for at, value in top.items()}, prefix).values())
 
 
 def _other_kind(below: Mapping[str, Any], top: Mapping[str, Any]) -> bool:

@@ -16,12 +16,14 @@ from PIL import Image
 
 from distillery.data.readers import limits
 from distillery.errors import DataError
+from distillery.params.student import StudentParams
 from flows.data import Asked, add_data, import_data
 from flows.project import Request
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning")  # DVC's
 
 ROWS = 120
+MLP = {"family": "mlp", "hidden": [8], "dropout": 0.0}
 CSV = "size,colour,label\n" + "".join(f"{i * 7 % 120},{'rgb'[i % 3]},{'yn'[i % 2]}\n" for i in range(ROWS))
 
 
@@ -79,6 +81,17 @@ def test_a_whole_source_is_imported_and_says_so(project, tmp_path):
     status = add_data(project, Asked(tmp_path / "more.csv"), said.append)
     assert (status["version"], status["rows"]) == (2, 2 * ROWS)
     assert "data.dvc changed: commit it to keep this version" in said
+
+
+@pytest.mark.parametrize(("family", "told"), [("resnet", True), ("mlp", False)])
+def test_the_preset_for_these_rows_is_named_where_the_networks_take_others(project, tmp_path, family, told):
+    said = []
+    model = {"resnet": project.params.student.model, "mlp": MLP}[family]
+    params = project.params.model_copy(update={"student": StudentParams(model=model)})
+    request = Request(project.project, params, own_data=True)
+    import_data(request, Asked(project.project / "good.csv"), None, said.append)
+    named = "do not take a table of 2 columns: distillery run --params params/tabular.yaml"
+    assert any(named in sentence for sentence in said) is told
 
 
 def test_a_zip_bomb_in_an_npz_is_refused_before_it_is_unpacked(refused, tmp_path, monkeypatch):

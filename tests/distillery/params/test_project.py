@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import subprocess
 import sys
 
@@ -340,6 +341,27 @@ def test_a_model_of_the_same_family_is_overlaid_field_by_field(root, shipped):
     settings = ["student.model={family: resnet, width: 7}"]
     model = load_params(root / "params.yaml", settings=settings).student.model
     assert model == shipped.student.model.model_copy(update={"width": 7})
+
+
+def test_a_place_of_a_list_is_changed_by_its_number(root):
+    overlay = root / "params/chain.yaml"
+    settings = ("prune.0.share=0.2", "prune.1.training.epochs=13")
+    first, second = load_params(root / "params.yaml", overlay, settings).prune
+    before = load_params(root / "params.yaml", overlay).prune
+    assert first == before[0].model_copy(update={"share": 0.2})
+    assert (second.training.epochs, second.share) == (13, before[1].share)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("prune.2.share=0.2", "prune.2: the list has no such place; the last is prune.1"),
+        ("distill.terms.0.weight=1", "distill.terms.0: the list has no such place; it is empty: state"),
+    ],
+)  # fmt: skip
+def test_a_place_that_a_list_does_not_have_is_named(root, setting, told):
+    with pytest.raises(ParamsError, match=re.escape(told)):
+        load_params(root / "params.yaml", root / "params/chain.yaml", (setting,))
 
 
 trees = st.recursive(
