@@ -47,6 +47,7 @@ from distillery.params.teacher import TrainedTeacher
 from distillery.pruning.prune import prune
 from distillery.quantization.aware import train_aware
 from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
+from distillery.quantization.mixed_precision import static_mixed
 from distillery.quantization.quantize import dynamic, static
 from distillery.training import hard_labels, new_classifier, reproducible, train
 
@@ -71,6 +72,8 @@ LEARNING: dict[str, dict[str, Any]] = {  # over params/mnist.yaml; docs/methods/
     "annealed": {"distill": {"pace": {"kind": "annealed", "temperature": 1.0, "alpha": 0.3}}},
     "distances": {"distill": {"terms": [{"kind": "distances", "weight": 25.0, "warm_up": 0} | {
         "student": "logits", "teacher": "logits"}]}},
+    "angles": {"distill": {"terms": [{"kind": "angles", "weight": 50.0, "warm_up": 0} | {
+        "student": "logits", "teacher": "logits"}]}},
     "hints": {"distill": {"terms": [{"kind": "hints", "weight": 1.0, "warm_up": 2} | {
         "student": "residual2", "teacher": "residual2"}]}},
     "attention": {"distill": {"terms": [{"kind": "attention", "weight": 1000.0, "warm_up": 0} | {
@@ -78,6 +81,7 @@ LEARNING: dict[str, dict[str, Any]] = {  # over params/mnist.yaml; docs/methods/
 }  # fmt: skip
 
 LEARNED = {"kind": "learned", "steps": 300, "batch_size": 32, "learning_rate": 0.01, "regularization": 0.01}
+BY_HARM = {"bits": [4, 8], "max_accuracy_drop": 0.2, "max_bytes": None}
 SCALES = {"kind": "learned", "start": "range", "weights": "per_channel"}
 QUANTIZING: dict[str, dict[str, Any]] = {  # of the plainly distilled student; docs/methods/quantization.md
     "static, entropy": {"quantize": {"static": {"ranges": "entropy"}}},
@@ -90,12 +94,17 @@ QUANTIZING: dict[str, dict[str, Any]] = {  # of the plainly distilled student; d
     "static, learned rounding": {"quantize": {"static": {"rounding": LEARNED}}},
     "4 bits": {"quantize": {"static": {"bits": {"weights": 4}}}},
     "4 bits, learned rounding": {"quantize": {"static": {"bits": {"weights": 4}, "rounding": LEARNED}}},
+    "4 and 8 bits": {"quantize": {"static": {"mixed": BY_HARM}}},
+    "4 and 8 bits, learned rounding": {"quantize": {"static": {"mixed": BY_HARM, "rounding": LEARNED}}},
 }
 AWARE: dict[str, dict[str, Any]] = {  # of the same, trained on with the rounding
     "aware": {},
     "aware, learned scales": {"quantize": {"qat": {"scales": SCALES}}},
     "aware, layer by layer": {
         "quantize": {"qat": {"progress": {"kind": "layers", "epochs": 1, "order": "sensitivity"}}}
+    },
+    "aware, bit by bit": {
+        "quantize": {"qat": {"progress": {"kind": "bits", "epochs": 1, "steps": [16, 12]}}}
     },
 }
 REGROWN = {"kind": "regrow", "every": 40, "drop": 0.3, "until": 0.75}
@@ -241,8 +250,12 @@ def exported(bench: Bench, model: Classifier, params: Params) -> bytes:
 def in_int8(bench: Bench, model: Classifier, change: dict[str, Any], seed: int) -> bytes:
     """The student as static int8, by the parameters with this change."""
     params = bench.params(change, seed)
-    student = onnx.load_from_string(exported(bench, model, params))
-    return static(student, bench.rows, params.quantize.static)
+    student, method = onnx.load_from_string(exported(bench, model, params)), params.quantize.static
+    assert method is not None
+    with reproducible(params.runtime):  # rounding may be learned
+        if method.mixed is not None:
+            return static_mixed(student, bench.rows, method, method.mixed)[0]
+        return static(student, bench.rows, method)
 
 
 def aware(bench: Bench, change: dict[str, Any], seed: int) -> bytes:
