@@ -58,8 +58,9 @@ TEACHER = {"teacher": {"training": {"epochs": 5}}}
 
 
 def short(epochs: int) -> dict[str, Any]:
-    """The student's length, which every line has."""
-    return {"distill": {"training": {"epochs": epochs}}, "quantize": {"qat": {"training": {"epochs": 3}}}}
+    """The student's length and the plain file's form, which every line has."""
+    quantize = {"qat": {"training": {"epochs": 3}}, "static": {"weights": "per_channel"}}
+    return {"distill": {"training": {"epochs": epochs}}, "quantize": quantize}
 
 
 LEARNING: dict[str, dict[str, Any]] = {  # over params/mnist.yaml; docs/methods/distillation.md
@@ -104,7 +105,7 @@ AWARE: dict[str, dict[str, Any]] = {  # of the same, trained on with the roundin
         "quantize": {"qat": {"progress": {"kind": "layers", "epochs": 1, "order": "sensitivity"}}}
     },
     "aware, bit by bit": {
-        "quantize": {"qat": {"progress": {"kind": "bits", "epochs": 1, "steps": [16, 12]}}}
+        "quantize": {"qat": {"progress": {"kind": "bits", "epochs": 2, "steps": [16, 12]}}}
     },
 }
 REGROWN = {"kind": "regrow", "every": 40, "drop": 0.3, "until": 0.75}
