@@ -104,9 +104,7 @@ AWARE: dict[str, dict[str, Any]] = {  # of the same, trained on with the roundin
     "aware, layer by layer": {
         "quantize": {"qat": {"progress": {"kind": "layers", "epochs": 1, "order": "sensitivity"}}}
     },
-    "aware, bit by bit": {
-        "quantize": {"qat": {"progress": {"kind": "bits", "epochs": 2, "steps": [16, 12]}}}
-    },
+    "aware, bit by bit": {"quantize": {"qat": {"progress": {"kind": "bits", "epochs": 1, "steps": [12]}}}},
 }
 REGROWN = {"kind": "regrow", "every": 40, "drop": 0.3, "until": 0.75}
 MASKED = {"penalty": None, "scope": "network", "share": 0.5}
