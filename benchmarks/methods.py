@@ -233,9 +233,8 @@ def pruned(bench: Bench, name: str, seed: int) -> Classifier:
     training = params.distill.training.model_dump()
     short = {"epochs": max(3, training["epochs"] // 2), "learning_rate": training["learning_rate"] / 3}
     params = bench.params({"prune": PRUNING[name] | {"training": training | short}}, seed)
-    assert params.prune is not None
-    model = learned(bench, PLAIN, seed)
-    told = (params.augment, params.distill, params.prune, params.runtime)
+    model, (method,) = learned(bench, PLAIN, seed), params.prune
+    told = (params.augment, params.distill, method, params.runtime)
     drain(prune(model, bench.rows, bench.targets(params), *told))
     return model
 

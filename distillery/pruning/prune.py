@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,8 @@ def prune(
             yield from _by_weights(student, retraining, above_threshold(student, method))
         case PatternParams():
             yield from _by_weights(student, retraining, patterned(student, method))
+        case _:
+            assert_never(method)
 
 
 def _by_weights(
