@@ -108,7 +108,7 @@ AWARE: dict[str, dict[str, Any]] = {  # of the same, trained on with the roundin
 }
 REGROWN = {"kind": "regrow", "every": 40, "drop": 0.3, "until": 0.75}
 MASKED = {"penalty": None, "scope": "network", "share": 0.5}
-PRUNING: dict[str, dict[str, Any]] = {  # likewise, retrained for half as long; docs/methods/pruning.md
+PRUNING: dict[str, dict[str, Any]] = {  # likewise, then retrained; docs/methods/pruning.md
     "half the weights": MASKED | {"kind": "magnitude", "ramp_epochs": 2, "every": 20},
     "half, regrown": MASKED | REGROWN | {"grow": "gradient"},
     "half, regrown by activation": MASKED | REGROWN | {"grow": "activation"},
@@ -229,10 +229,10 @@ def learned(bench: Bench, name: str, seed: int) -> Classifier:
 
 def pruned(bench: Bench, name: str, seed: int) -> Classifier:
     """The plainly distilled student, pruned."""
-    params = bench.params({}, seed)
-    training = params.distill.training.model_dump()
-    short = {"epochs": max(3, training["epochs"] // 2), "learning_rate": training["learning_rate"] / 3}
-    params = bench.params({"prune": PRUNING[name] | {"training": training | short}}, seed)
+    training = bench.params({}, seed).distill.training.model_dump()
+    if PRUNING[name]["kind"] != "channels":  # what loses channels learns as long again
+        training["epochs"], training["learning_rate"] = training["epochs"] // 2, training["learning_rate"] / 3
+    params = bench.params({"prune": PRUNING[name] | {"training": training}}, seed)
     model, (method,) = learned(bench, PLAIN, seed), params.prune
     told = (params.augment, params.distill, method, params.runtime)
     drain(prune(model, bench.rows, bench.targets(params), *told))
