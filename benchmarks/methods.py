@@ -135,11 +135,11 @@ class Bench:
     def targets(self, params: Params) -> NDArray[np.float32]:
         """What the teacher says of this seed's views."""
         folder = self.given / f"targets-{len(self.rows.labels)}-{params.runtime.seed}"
-        if not folder.exists():
+        if not (folder / "targets.npy").exists():
             with scratch_folder(self.given) as scratch:
                 file = scratch / "targets.npy"
                 drain(label(self.teacher, self.rows, params.augment, params.runtime, file))
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)  # by another size's table, which runs beside this one
                 file.rename(folder / file.name)
         return load_targets(folder)
 
