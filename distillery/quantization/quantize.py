@@ -113,7 +113,7 @@ def _quantized(
     """The library's QDQ graph, its nodes named as before, with weights of eight bits."""
     ranges = {
         "minmax": CalibrationMethod.MinMax,
-        "entropy": CalibrationMethod.Entropy,
+        "entropy": CalibrationMethod.MinMax,  # overridden
         "percentile": CalibrationMethod.Percentile,
         "mse": CalibrationMethod.MinMax,  # overridden
     }
@@ -142,8 +142,9 @@ def _options(
     options: dict[str, Any] = {"ActivationSymmetric": symmetric}
     if method.correct_biases or {method.bits.activations, *bits.values()} - {PLAIN}:
         options["QuantizeBias"] = False
-    if method.ranges == "mse":
-        found = clipping_ranges(named, _activations(named, excluded), rows, symmetric=symmetric)
+    if method.ranges in ("mse", "entropy"):
+        tensors = _activations(named, excluded)
+        found = clipping_ranges(named, tensors, rows, method.ranges, symmetric=symmetric)
         options["TensorQuantOverrides"] = {
             name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name, (low, high) in found.items()
         }
