@@ -6,8 +6,9 @@ https://arxiv.org/abs/2106.08295, section 3.1, "MSE").
 
 entropy: argmin over t of KL(P, Q), with P what lies in [-t, t] and, at its ends, what lies beyond; and Q what
 lies in [-t, t], each level of the eight bits spread evenly over those of its bins that hold something (Migacz
-2017, "8-bit inference with TensorRT"). The bin of 0 counts as its neighbour does: a ReLU fills it, and 0 is a
-level of its own. ONNX Runtime's own search has 128 bins for 128 levels, and so never clips.
+2017, "8-bit inference with TensorRT"). Constants (zeros of a ReLU, what a plain background becomes) are taken
+out first: they fill single bins, where an even spread is the worst guess, and ranges shrink to nothing for their
+sake. ONNX Runtime's own search has 128 bins for 128 levels, and so never clips.
 """
 
 from __future__ import annotations
@@ -88,8 +89,7 @@ def round_trip_errors(
 
 def closest_range(found: Histogram, *, symmetric: bool) -> Range:
     """The [-t, t] of least divergence, or the part of it that values reach; the narrowest of equals."""
-    edges = np.linspace(found.low, found.high, BINS + 1)
-    counts = without_zeros(found.counts, edges)
+    edges, counts = np.linspace(found.low, found.high, BINS + 1), without_spikes(found.counts)
     reach = max(-found.low, found.high)
     best, least = (-reach if symmetric else found.low, reach if symmetric else found.high), np.inf
     for bound in reach * np.arange(1, BINS + 1) / BINS:
@@ -104,12 +104,10 @@ def closest_range(found: Histogram, *, symmetric: bool) -> Range:
     return best
 
 
-def without_zeros(counts: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Counts (B,) between edges (B + 1,), with as many in the bin of 0 as in the one beside it."""
-    zero = min(int(np.searchsorted(edges, 0.0, side="right")) - 1, len(counts) - 1)
-    evened = counts.copy()
-    evened[zero] = counts[zero + 1 if zero + 1 < len(counts) else zero - 1]
-    return evened
+def without_spikes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Counts (B,) of which none is larger than both those two bins away: what is left when constants are out."""
+    around = np.pad(counts, 2)
+    return np.minimum(counts, np.maximum(around[:-4], around[4:]))
 
 
 def divergence(counts: NDArray[np.float64], first: int, last: int, levels: int) -> float:

@@ -167,6 +167,15 @@ def test_a_few_values_far_out_are_clipped_and_many_are_not():
     assert closest_range(counted([*many, 50.0]), symmetric=True)[1] < 20
 
 
+def test_a_constant_among_the_values_does_not_narrow_the_range():
+    """A plain background: half of all values are one and the same."""
+    many = np.random.default_rng(2).normal(size=200_000)
+    bare = closest_range(counted(many), symmetric=False)
+    spiked = closest_range(counted([*many, *np.full(200_000, 0.7), *np.full(100_000, -0.4)]), symmetric=False)
+    np.testing.assert_allclose(spiked, bare, atol=0.3)
+    assert bare[1] > 2.5
+
+
 def test_a_symmetric_range_is_as_wide_on_both_sides_and_few_values_keep_all_of_theirs():
     values = np.random.default_rng(1).standard_t(3, 50_000)
     low, high = closest_range(counted(values), symmetric=True)
