@@ -1,21 +1,14 @@
-"""Where to clip an activation: the range whose eight bits keep most of it, by one of two measures.
+"""Where to clip an activation: the range whose eight bits make the smallest squared error.
 
-mse: argmin over (a, b) of the sum over x of (x - x'(x; a, b))^2, with x' the round trip through eight bits
-of the range [a, b]; a and b are searched from the whole range towards 0 (Nagel et al. 2021,
+argmin over (a, b) of the sum over x of (x - x'(x; a, b))^2, with x' the round trip through eight bits of the
+range [a, b]; a and b are searched from the whole range towards 0 (Nagel et al. 2021,
 https://arxiv.org/abs/2106.08295, section 3.1, "MSE").
-
-entropy: argmin over t of KL(P, Q), with P what lies in [-t, t] and, at its ends, what lies beyond; and Q what
-lies in [-t, t], each level of the eight bits spread evenly over those of its bins that hold something (Migacz
-2017, "8-bit inference with TensorRT"). Constants (zeros of a ReLU, what a plain background becomes) are taken
-out first: they fill single bins, where an even spread is the worst guess, and ranges shrink to nothing for their
-sake. ONNX Runtime's own search has 128 bins for 128 levels, and so never clips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +20,8 @@ from distillery.quantization.calibration import Watched
 BINS = 2048
 STEPS = 64  # of each end, from the whole range towards 0
 LEVELS = 255  # steps between the values of eight bits
-NOTHING = 1e-4  # of a count, where Q has nothing: a logarithm needs some
 
 Range = tuple[float, float]
-Measure = Literal["mse", "entropy"]
 
 
 @dataclass(frozen=True)
@@ -44,16 +35,11 @@ class Histogram:
 
 
 def clipping_ranges(
-    model: ModelProto, tensors: Sequence[str], rows: Rows, by: Measure, *, symmetric: bool
+    model: ModelProto, tensors: Sequence[str], rows: Rows, *, symmetric: bool
 ) -> dict[str, Range]:
     """The best range of each tensor on the calibration rows; a symmetric one is as wide on either side."""
-    found = _histograms(Watched(model, tensors), rows)
-    match by:
-        case "entropy":
-            return {name: closest_range(one, symmetric=symmetric) for name, one in found.items()}
-        case "mse":
-            search = best_symmetric_range if symmetric else best_range
-            return {name: search(one) for name, one in found.items()}
+    search = best_symmetric_range if symmetric else best_range
+    return {name: search(found) for name, found in _histograms(Watched(model, tensors), rows).items()}
 
 
 def best_range(found: Histogram) -> Range:
@@ -85,43 +71,6 @@ def round_trip_errors(
     zero = np.rint(-lows[:, None] / scale)
     q = np.clip(np.rint(found.means / scale) + zero, 0, LEVELS)  # (C, bins)
     return np.asarray(((q - zero) * scale - found.means) ** 2 @ found.counts)
-
-
-def closest_range(found: Histogram, *, symmetric: bool) -> Range:
-    """The [-t, t] of least divergence, or the part of it that values reach; the narrowest of equals."""
-    edges, counts = np.linspace(found.low, found.high, BINS + 1), without_spikes(found.counts)
-    reach = max(-found.low, found.high)
-    best, least = (-reach if symmetric else found.low, reach if symmetric else found.high), np.inf
-    for bound in reach * np.arange(1, BINS + 1) / BINS:
-        low, high = max(found.low, -bound), min(found.high, bound)
-        first, last = np.searchsorted(edges, (low, high))
-        levels = int(LEVELS * (high - low) / (2 * bound)) if symmetric else LEVELS
-        if last - first <= levels:
-            continue  # a level for every bin: nothing that can be told is lost
-        apart = divergence(counts, int(first), int(last), levels)
-        if apart < least:
-            best, least = (-float(bound), float(bound)) if symmetric else (float(low), float(high)), apart
-    return best
-
-
-def without_spikes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Counts (B,) of which none is larger than both those two bins away: what is left when constants are out."""
-    around = np.pad(counts, 2)
-    return np.minimum(counts, np.maximum(around[:-4], around[4:]))
-
-
-def divergence(counts: NDArray[np.float64], first: int, last: int, levels: int) -> float:
-    """KL(P, Q) in nats of clipping to the bins [first, last) and merging those to so many levels."""
-    kept = counts[first:last]
-    p = kept.copy()
-    p[0] += counts[:first].sum()
-    p[-1] += counts[last:].sum()
-    level = np.arange(last - first) * levels // (last - first)
-    held = np.bincount(level, kept, levels) / np.maximum(np.bincount(level, kept > 0, levels), 1)
-    q = np.where(kept > 0, held[level], 0.0)
-    p, q = (np.maximum(side, NOTHING) for side in (p, q))
-    p, q = p / p.sum(), q / q.sum()
-    return float(p @ np.log(p / q))
 
 
 def _histograms(watched: Watched, rows: Rows) -> dict[str, Histogram]:

@@ -29,7 +29,8 @@ from distillery.params.quantize import DynamicParams, LearnedParams, StaticParam
 from distillery.quantization.adaround import learn_rounding
 from distillery.quantization.bias_correction import correct_biases
 from distillery.quantization.calibration import calibration_feeds
-from distillery.quantization.clipping import clipping_ranges
+from distillery.quantization.clipping import Range, clipping_ranges
+from distillery.quantization.divergence import closest_ranges
 from distillery.quantization.equalization import equalize
 from distillery.quantization.weight_bits import (
     COMPUTE,
@@ -142,9 +143,17 @@ def _options(
     options: dict[str, Any] = {"ActivationSymmetric": symmetric}
     if method.correct_biases or {method.bits.activations, *bits.values()} - {PLAIN}:
         options["QuantizeBias"] = False
-    if method.ranges in ("mse", "entropy"):
-        tensors = _activations(named, excluded)
-        found = clipping_ranges(named, tensors, rows, method.ranges, symmetric=symmetric)
+    tensors = _activations(named, excluded)
+    found: dict[str, Range]
+    match method.ranges:
+        case "mse":
+            found = clipping_ranges(named, tensors, rows, symmetric=symmetric)
+        case "entropy":
+            every = closest_ranges(_copy(named), STATIC_OPS, _CalibrationRows(rows), symmetric=symmetric)
+            found = {name: every[name] for name in tensors}
+        case _:
+            found = {}
+    if found:
         options["TensorQuantOverrides"] = {
             name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name, (low, high) in found.items()
         }
