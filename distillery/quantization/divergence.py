@@ -2,7 +2,7 @@
 
 argmin over t of KL(P, Q), with P what lies in [-t, t] and, at its ends, what lies beyond; and Q what lies
 in [-t, t] once merged to the levels (Migacz 2017, "8-bit inference with TensorRT"). The search is ONNX
-Runtime's, with the 2,048 bins of its source: `quantize_static` gives it 128 for 128 levels, which never clips.
+Runtime's, with its source's 2,048 bins: `quantize_static` gives it 128 for 128 levels, which never clips.
 """
 
 from __future__ import annotations
