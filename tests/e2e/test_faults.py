@@ -1,5 +1,6 @@
 """Kill it, race it, fill its disk: what is promised about faults."""
 
+import json
 import os
 import signal
 import subprocess
@@ -69,20 +70,25 @@ def test_a_killed_run_repeats_only_the_step_that_was_cut(new_project, how):
 
 def test_a_second_run_is_refused_or_waits_naming_the_holder(project):
     code = f"""
-import sys, time
+import sys
 from pathlib import Path
 from tasks.locking import project_lock
 with project_lock(Path({str(project.folder)!r}), True, print):
     print("held", flush=True)
-    time.sleep(3)
+    sys.stdin.readline()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as holder:
         assert holder.stdout.readline() == "held\n"
         refused = project("run", "--no-wait", code=5)
         assert str(holder.pid) in refused.err
-        waited = project("run", "--json")
-    assert f"process {holder.pid}" in waited.err
-    assert holder.returncode == 0
+        command = project.command("run", "--json")
+        with subprocess.Popen(command, cwd=project.folder, stderr=subprocess.PIPE, **pipes) as waiting:
+            assert f"process {holder.pid}" in waiting.stderr.readline()
+            holder.communicate("go\n")
+            out, err = waiting.communicate(timeout=300)
+    assert (holder.returncode, waiting.returncode) == (0, 0), err
+    assert {step["status"] for step in json.loads(out)["steps"]} == {"cached"}
 
 
 @pytest.mark.slow
