@@ -80,6 +80,7 @@ def write_files(folder):
 
     write_images(folder / "flowers", range(600))
     write_images(folder / "later", range(600, 720))
+    write_images(folder / "more", range(1200, 1300))
     write_images(folder / "photos", range(720, 1200), side=12)
     (folder / "scans").mkdir()
     for file in sorted((folder / "later").rglob("*.png"))[:20]:
@@ -149,7 +150,7 @@ def meanings(project):
     earlier = project("history", "--json").json["events"][0]["to"]
     port = str(free_port())
     return {
-        "SOURCE": "later", "TEXT": "looked at its page", "DIR": "older", "4200": port, "0d84": run[:8],
+        "SOURCE": "flowers", "TEXT": "looked at its page", "DIR": "older", "4200": port, "0d84": run[:8],
         ("data", "A"): "HEAD~1", ("data", "B"): "HEAD", ("compare", "A"): "champion",
         ("compare", "B"): "challenger", ("predict", "7"): spare, ("rollback", "VERSION"): earlier,
         ("promote", "VERSION"): spare,
