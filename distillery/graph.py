@@ -7,13 +7,15 @@ attributes, doubled constants. Equal graphs give equal bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from string import ascii_letters
+from typing import Any
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from distillery.integers import PASSING, constants, fold_integers
 from distillery.tensors import CATEGORIES, CLASS_NAMES, COLUMN_NAMES, INPUT, LOGITS
@@ -23,7 +25,7 @@ DEFAULTS: dict[str, object] = {
     "group": 1, "auto_pad": b"NOTSET", "beta": 1.0, "alpha": 1.0, "transA": 0, "allowzero": 0, "ceil_mode": 0,
     "count_include_pad": 0, "saturate": 1, "block_size": 0, "output_dtype": 0, "precision": 0,
 }  # fmt: skip
-ONES = ("dilations", "strides")
+ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 WORTH_A_CAST = 32  # numbers: a node takes some 30 bytes
 SPELT_OUT = ("Gemm", "MatMul")  # without all zero points, ONNX Runtime leaves these in float
 
@@ -36,8 +38,10 @@ def compact(model: ModelProto, classes: tuple[str, ...]) -> bytes:
     graph = model.graph
     _constants_to_initializers(graph)
     fold_integers(graph)
+    known = constants(graph)
     for node in graph.node:
-        _drop_defaults(node)
+        for attribute in [a for a in node.attribute if _says_nothing(a, node, known)]:
+            node.attribute.remove(attribute)
     _merge_equal_constants(graph)
     _narrow_indices(graph)
     _drop_unused(graph)
@@ -56,26 +60,24 @@ def _constants_to_initializers(graph: GraphProto) -> None:
             graph.node.remove(node)
 
 
-def _drop_defaults(node: NodeProto) -> None:
-    for attribute in list(node.attribute):
-        value = helper.get_attribute_value(attribute)
-        ones = attribute.name in ONES and set(value) == {1}
-        zeros = attribute.name == "pads" and set(value) == {0}
-        zeros |= attribute.name == "count_include_pad" and not _is_padded(node)
-        kernel = attribute.name == "kernel_shape" and node.op_type == "Conv"  # known from the weight
-        if ones or zeros or kernel or DEFAULTS.get(attribute.name, ...) == value:
-            node.attribute.remove(attribute)
-    if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-        _drop_axis_of_scalars(node)
-
-
-def _is_padded(node: NodeProto) -> bool:
-    return any(a.name == "pads" and any(a.ints) for a in node.attribute)
-
-
-def _drop_axis_of_scalars(node: NodeProto) -> None:
-    for attribute in [a for a in node.attribute if a.name == "axis" and a.i == 1]:
-        node.attribute.remove(attribute)
+def _says_nothing(attribute: AttributeProto, node: NodeProto, known: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the node computes the same without it."""
+    value = helper.get_attribute_value(attribute)
+    nothing = attribute.name in DEFAULTS and DEFAULTS[attribute.name] == value
+    match attribute.name:
+        case "dilations" | "strides":
+            nothing = set(value) == {1}
+        case "pads":
+            nothing = set(value) == {0}
+        case "count_include_pad":
+            nothing |= not any(a.name == "pads" and any(a.ints) for a in node.attribute)
+        case "kernel_shape":
+            nothing = node.op_type == "Conv"  # known from the weight
+        case "axis" if node.op_type in ROUNDING:
+            nothing = value == 1 or known[node.input[1]].ndim == 0
+        case "allowzero" if node.input[1] in known:  # which says how to read a zero
+            nothing = bool(known[node.input[1]].all())
+    return nothing
 
 
 def _merge_equal_constants(graph: GraphProto) -> None:

@@ -233,6 +233,29 @@ def test_attributes_that_say_the_default_are_dropped_and_others_stay(files):
             assert all(set(a.ints) != {0} for a in node.attribute)
 
 
+def test_an_axis_goes_where_one_scale_serves_all_and_stays_where_there_is_one_a_channel():
+    scales = {"s": np.array(0.5, np.float32), "v": np.array([0.5, 0.25], np.float32)}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", scale], [f"w{scale}"], axis=0) for scale in scales
+    ] + [
+        helper.make_node("MatMul", ["input", "ws"], ["h"]),
+        helper.make_node("MatMul", ["h", "wv"], ["logits"]),
+    ]
+    stored = scales | {"w": np.arange(-2, 2, dtype=np.int8).reshape(2, 2)}
+    graph = onnx.load_from_string(compact(small(nodes, stored), ("a", "b"))).graph
+    rank = {t.name: len(t.dims) for t in graph.initializer}
+    found = [(rank[n.input[1]], len(n.attribute)) for n in graph.node if n.op_type == "DequantizeLinear"]
+    assert sorted(found) == [(0, 0), (1, 1)]
+
+
+@pytest.mark.parametrize(("shape", "attributes"), [([-1, 2], 0), ([0, 2], 1)])
+def test_how_a_zero_in_a_shape_is_read_is_said_just_where_there_is_one(shape, attributes):
+    reshape = helper.make_node("Reshape", ["input", "shape"], ["logits"], allowzero=1)
+    content = compact(small([reshape], {"shape": np.array(shape, np.int64)}), ("a", "b"))
+    (node,) = onnx.load_from_string(content).graph.node
+    assert len(node.attribute) == attributes
+
+
 def test_constant_nodes_become_stored_constants():
     constant = helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(W, "any"))
     nodes = [constant, helper.make_node("MatMul", ["input", "w"], ["logits"])]
