@@ -105,12 +105,13 @@ def _say_whose_networks_fit(request: Request, say: Say) -> None:
     """Where the student of params.yaml takes other rows, the preset that has one for these."""
     schema = read_canonical(request.project / "data").schema
     preset = _preset_for(schema.form)
+    if preset is None:
+        return
     try:
         request.params.student.model.network(schema.form, len(schema.classes))
     except ParamsError:
-        if preset is not None:
-            form = in_words(schema.form)
-            say(f"the networks of params.yaml do not take {form}: distillery run --params {preset}")
+        form = in_words(schema.form)
+        say(f"the networks of params.yaml do not take {form}: distillery run --params {preset}")
 
 
 def _preset_for(form: Form) -> str | None:

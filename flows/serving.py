@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from flows.project import Request
@@ -27,6 +28,7 @@ def serve(request: Request, cron: str | None, interval: timedelta | None, port: 
         for sentence in () if named else clear_interrupted():
             say(sentence)
         whose, page = "the server" if named else "a server of this command", server.url.removesuffix("/api")
-        say(f"retrain/{name} is served, {schedule}; {whose} shows it at {page}; Ctrl-C ends it")
         parameters = {"project": str(request.project)}
-        keep(deployments.retrain, name, parameters, schedule, pause=named)  # runs would pile up there
+        with suppress(KeyboardInterrupt):  # from the moment that it is offered
+            say(f"retrain/{name} is served, {schedule}; {whose} shows it at {page}; Ctrl-C ends it")
+            keep(deployments.retrain, name, parameters, schedule, pause=named)  # runs would pile up there

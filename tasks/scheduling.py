@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import FrameType
@@ -50,7 +49,7 @@ class Schedule:
 def keep(
     flow: Flow[..., Any], name: str, parameters: Mapping[str, str], schedule: Schedule, *, pause: bool
 ) -> None:
-    """Serve a flow until SIGINT or SIGTERM; `pause` its schedule then."""
+    """Serve a flow until SIGINT or SIGTERM raises KeyboardInterrupt; `pause` its schedule then."""
     runner = Runner(name=name, limit=1, pause_on_shutdown=pause)
     runner.handle_sigterm = _interrupt  # its own leaves a coroutine behind, and says so
     runner.add_flow(
@@ -62,8 +61,7 @@ def keep(
         concurrency_limit=1,  # across machines too
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    with suppress(KeyboardInterrupt):
-        asyncio.run(runner.start())
+    asyncio.run(runner.start())
 
 
 def clear_interrupted() -> list[str]:

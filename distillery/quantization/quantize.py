@@ -112,12 +112,8 @@ def _quantized(
     named: ModelProto, rows: Rows, method: StaticParams, in_float: set[str], bits: Mapping[str, int]
 ) -> ModelProto:
     """The library's QDQ graph, its nodes named as before, with weights of eight bits."""
-    ranges = {
-        "minmax": CalibrationMethod.MinMax,
-        "entropy": CalibrationMethod.MinMax,  # overridden
-        "percentile": CalibrationMethod.Percentile,
-        "mse": CalibrationMethod.MinMax,  # overridden
-    }
+    percentile = method.ranges == "percentile"
+    ranges = CalibrationMethod.Percentile if percentile else CalibrationMethod.MinMax  # or ours, over these
     excluded = _kept_float(named, in_float)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "static.onnx"
@@ -127,7 +123,7 @@ def _quantized(
                 per_channel=method.weights == "per_channel",
                 activation_type=ACTIVATIONS[method.bits.activations], weight_type=QuantType.QInt8,
                 op_types_to_quantize=STATIC_OPS, nodes_to_exclude=excluded,
-                calibrate_method=ranges[method.ranges],
+                calibrate_method=ranges,
                 extra_options=_options(named, rows, method, excluded, bits),
             )  # fmt: skip
         quantized = onnx.load(file)
@@ -143,21 +139,25 @@ def _options(
     options: dict[str, Any] = {"ActivationSymmetric": symmetric}
     if method.correct_biases or {method.bits.activations, *bits.values()} - {PLAIN}:
         options["QuantizeBias"] = False
-    tensors = _activations(named, excluded)
-    found: dict[str, Range]
-    match method.ranges:
-        case "mse":
-            found = clipping_ranges(named, tensors, rows, symmetric=symmetric)
-        case "entropy":
-            every = closest_ranges(_copy(named), STATIC_OPS, _CalibrationRows(rows), symmetric=symmetric)
-            found = {name: every[name] for name in tensors}
-        case _:
-            found = {}
-    if found:
+    if found := _found_ranges(named, rows, method, excluded, symmetric):
         options["TensorQuantOverrides"] = {
             name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name, (low, high) in found.items()
         }
     return options
+
+
+def _found_ranges(
+    named: ModelProto, rows: Rows, method: StaticParams, excluded: list[str], symmetric: bool
+) -> dict[str, Range]:
+    """By tensor, those that we find; none where the library does."""
+    match method.ranges:
+        case "mse":
+            return clipping_ranges(named, _activations(named, excluded), rows, symmetric=symmetric)
+        case "entropy":
+            every = closest_ranges(_copy(named), STATIC_OPS, _CalibrationRows(rows), symmetric=symmetric)
+            return {name: every[name] for name in _activations(named, excluded)}
+        case "minmax" | "percentile":
+            return {}
 
 
 def _activations(named: ModelProto, excluded: list[str]) -> list[str]:
