@@ -1,13 +1,14 @@
 """What each method is worth, against plain distillation and static int8, at one student, teacher and length.
 
-    python benchmarks/methods.py FOLDER --keep DIR [--seeds 3] [--rows 20000] [--epochs 8] [--only NAME ...]
+    python benchmarks/methods.py FOLDER --keep DIR [--seeds 3] [--rows 10000] [--epochs 8] [--only NAME ...]
         [--set student.model.width=4 ...]
 
-FOLDER holds the four MNIST-layout files. One teacher is trained on all train rows; students see the first
+FOLDER holds the four MNIST-layout files. The teacher is trained on all train rows; students see the first
 `rows` of them, so that there is something left to gain. Every line is one change of the first: its accuracy
 on the 10,000 test rows, the difference to the first line's of the same seed (points, paired, with the 95 %
-interval of Student's t over seeds), the file's bytes, and p50 against the first line's, in turns in one
-process. What is finished stands in DIR and is not done again. Nothing is chosen by test rows.
+interval of Student's t over seeds), the file's bytes and those that it travels with, packed, and p50 against
+the first line's, in turns in one process. What is finished stands in DIR and is not done again. Nothing is
+chosen by test rows.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+from method_lines import ASSISTANT, AWARE, LEARNING, PLAIN, PRUNING, QUANTIZING, TEACHER, short
 from numpy.typing import NDArray
 from scipy.stats import t
 
 from distillery.artifacts import scratch_folder
+from distillery.combining import combine
 from distillery.data.batches import TrainBatches
 from distillery.data.canonical import read_canonical
 from distillery.data.importing import materialise
@@ -44,104 +47,81 @@ from distillery.models.network import Classifier, load_model, save_model
 from distillery.pairing import time_pair
 from distillery.params.project import Params, overlaid, parse_setting, read_tree, validate
 from distillery.params.teacher import TrainedTeacher
+from distillery.params.teachers import Confidence, Mean
 from distillery.pruning.prune import prune
 from distillery.quantization.aware import train_aware
 from distillery.quantization.fake_quantization import round_biases, with_fake_quantizers
+from distillery.quantization.fallback import static_within
 from distillery.quantization.mixed_precision import static_mixed
 from distillery.quantization.quantize import dynamic, static
+from distillery.sparsity import transport_bytes
 from distillery.training import hard_labels, new_classifier, reproducible, train
 
 ROOT = Path(__file__).resolve().parent.parent
-PLAIN = "distilled, static int8"
 TIMED_ROUNDS, TIMED_ROWS = 400, 64
-TEACHER = {"teacher": {"training": {"epochs": 5}}}
-
-
-def short(epochs: int) -> dict[str, Any]:
-    """The student's length and the plain file's form, which every line has."""
-    quantize = {"qat": {"training": {"epochs": 3}}, "static": {"weights": "per_channel"}}
-    return {"distill": {"training": {"epochs": epochs}}, "quantize": quantize}
-
-
-LEARNING: dict[str, dict[str, Any]] = {  # over params/mnist.yaml; docs/methods/distillation.md
-    PLAIN: {},
-    "labels alone": {"distill": {"alpha": 0.0}},
-    "temperature 1": {"distill": {"temperature": 1.0}},
-    "alpha 1": {"distill": {"alpha": 1.0}},
-    "logits (mse)": {"distill": {"soft": {"kind": "mse"}, "alpha": 0.3}},
-    "decoupled": {"distill": {"soft": {"kind": "decoupled", "target": 1.0, "others": 8.0}, "alpha": 0.5}},
-    "annealed": {"distill": {"pace": {"kind": "annealed", "temperature": 1.0, "alpha": 0.3}}},
-    "distances": {"distill": {"terms": [{"kind": "distances", "weight": 25.0, "warm_up": 0} | {
-        "student": "logits", "teacher": "logits"}]}},
-    "angles": {"distill": {"terms": [{"kind": "angles", "weight": 50.0, "warm_up": 0} | {
-        "student": "logits", "teacher": "logits"}]}},
-    "hints": {"distill": {"terms": [{"kind": "hints", "weight": 1.0, "warm_up": 2} | {
-        "student": "residual2", "teacher": "residual2"}]}},
-    "attention": {"distill": {"terms": [{"kind": "attention", "weight": 1000.0, "warm_up": 0} | {
-        "student": "residual1", "teacher": "residual1"}]}},
-}  # fmt: skip
-
-LEARNED = {"kind": "learned", "steps": 300, "batch_size": 32, "learning_rate": 0.01, "regularization": 0.01}
-BY_HARM = {"bits": [4, 8], "max_accuracy_drop": 0.2, "max_bytes": None}
-SCALES = {"kind": "learned", "start": "range", "weights": "per_channel"}
-QUANTIZING: dict[str, dict[str, Any]] = {  # of the plainly distilled student; docs/methods/quantization.md
-    "static, entropy": {"quantize": {"static": {"ranges": "entropy"}}},
-    "static, percentile": {"quantize": {"static": {"ranges": "percentile"}}},
-    "static, mse": {"quantize": {"static": {"ranges": "mse"}}},
-    "static, per tensor": {"quantize": {"static": {"weights": "per_tensor"}}},
-    "static, symmetric": {"quantize": {"static": {"activations": "symmetric"}}},
-    "static, equalized": {"quantize": {"static": {"equalize": True}}},
-    "static, biases corrected": {"quantize": {"static": {"correct_biases": True}}},
-    "static, learned rounding": {"quantize": {"static": {"rounding": LEARNED}}},
-    "4 bits": {"quantize": {"static": {"bits": {"weights": 4}}}},
-    "4 bits, learned rounding": {"quantize": {"static": {"bits": {"weights": 4}, "rounding": LEARNED}}},
-    "4 and 8 bits": {"quantize": {"static": {"mixed": BY_HARM}}},
-    "4 and 8 bits, learned rounding": {"quantize": {"static": {"mixed": BY_HARM, "rounding": LEARNED}}},
-}
-AWARE: dict[str, dict[str, Any]] = {  # of the same, trained on with the rounding
-    "aware": {},
-    "aware, learned scales": {"quantize": {"qat": {"scales": SCALES}}},
-    "aware, layer by layer": {
-        "quantize": {"qat": {"progress": {"kind": "layers", "epochs": 1, "order": "sensitivity"}}}
-    },
-    "aware, bit by bit": {"quantize": {"qat": {"progress": {"kind": "bits", "epochs": 1, "steps": [12]}}}},
-}
-REGROWN = {"kind": "regrow", "every": 40, "drop": 0.3, "until": 0.75}
-MASKED = {"penalty": None, "scope": "network", "share": 0.5}
-PRUNING: dict[str, dict[str, Any]] = {  # likewise, then retrained; docs/methods/pruning.md
-    "half the weights": MASKED | {"kind": "magnitude", "ramp_epochs": 2, "every": 20},
-    "half, regrown": MASKED | REGROWN | {"grow": "gradient"},
-    "half, regrown by activation": MASKED | REGROWN | {"grow": "activation"},
-    "2 of 4": {"kind": "pattern", "keep": 2, "of": 4, "penalty": None},
-    "half the channels": {"kind": "channels", "importance": "group", "scope": "layer", "share": 0.5} | {
-        "rounds": 1, "multiple": 1, "max_accuracy_drop": 100.0, "penalty": None},
-}  # fmt: skip
+Targets = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What all lines share: rows, parameters, the teacher, and where what is finished is kept."""
+    """What all lines share: rows, parameters, and where what is finished is kept."""
 
-    rows: Rows
+    everything: Rows
+    rows: Rows  # that students see
     tree: dict[str, Any]
-    teacher: Classifier
-    given: Path  # the teacher's, its targets too
+    given: Path  # teachers and what they say
     keep: Path
 
     def params(self, change: dict[str, Any], seed: int) -> Params:
         """The parameters of one line."""
         return validate(overlaid(self.tree, overlaid(change, {"runtime": {"seed": seed}})), "methods")
 
-    def targets(self, params: Params) -> NDArray[np.float32]:
-        """What the teacher says of this seed's views."""
-        folder = self.given / f"targets-{len(self.rows.labels)}-{params.runtime.seed}"
-        if not (folder / "targets.npy").exists():
+    def teacher(self, seed: int = 0) -> Classifier:
+        """Trained on all rows, once."""
+        folder = self.given / (f"teacher-{seed}" if seed else "teacher")
+        if not (folder / "network.json").exists():
+            teach(self.params({}, seed), self.everything, folder)
+        return load_model(folder)
+
+    def said(self, model: Classifier, params: Params) -> Targets:
+        """What a network says of this seed's views."""
+        with scratch_folder(self.given) as scratch:
+            drain(label(model, self.rows, params.augment, params.runtime, scratch / "targets.npy"))
+            return np.array(load_targets(scratch))
+
+    def targets(self, params: Params, teacher: int = 0) -> Targets:
+        """What a teacher says of this seed's views, once."""
+        whose = [str(teacher)] if teacher else []
+        file = self.given / "-".join(
+            ["targets", *whose, str(len(self.rows.labels)), str(params.runtime.seed)]
+        )
+        if not file.with_suffix(".npy").exists():
             with scratch_folder(self.given) as scratch:
-                file = scratch / "targets.npy"
-                drain(label(self.teacher, self.rows, params.augment, params.runtime, file))
-                folder.mkdir(exist_ok=True)  # by another size's table, which runs beside this one
-                file.rename(folder / file.name)
-        return load_targets(folder)
+                np.save(scratch / "targets.npy", self.said(self.teacher(teacher), params))
+                (scratch / "targets.npy").rename(file.with_suffix(".npy"))
+        return np.asarray(np.load(file.with_suffix(".npy"), mmap_mode="r", allow_pickle=False))
+
+
+def by_both(bench: Bench, params: Params, how: Mean | Confidence) -> Targets:
+    """What two teachers say, of other seeds."""
+    both = [bench.targets(params, teacher) for teacher in (0, 1)]
+    with scratch_folder(bench.given) as scratch:
+        drain(combine(bench.rows, both, how, scratch / "targets.npy"))
+        return np.array(load_targets(scratch))
+
+
+TEACHING: dict[str, Callable[[Bench, Params], Targets]] = {  # what else the student learns from
+    "two teachers": lambda bench, params: by_both(bench, params, Mean(kind="mean")),
+    "two teachers, by confidence": lambda bench, params: by_both(
+        bench, params, Confidence(kind="confidence")
+    ),
+    "an assistant": lambda bench, params: bench.said(
+        learned(bench, "assistant", params.runtime.seed), params
+    ),
+    "a second generation": lambda bench, params: bench.said(
+        learned(bench, PLAIN, params.runtime.seed), params
+    ),
+}
 
 
 class Fewer:
@@ -182,10 +162,8 @@ def open_bench(asked: argparse.Namespace) -> Bench:
         tree = overlaid(tree, more)
     params, given = validate(tree, "methods"), asked.keep / "given"
     everything, few = (prepared(params, given, count) for count in (None, asked.rows))
-    if not (given / "teacher/network.json").exists():
-        teach(params, everything, given / "teacher")
     keep = asked.keep / "-".join([f"{asked.rows}-{asked.epochs}", *asked.settings])
-    return Bench(few, tree, load_model(given / "teacher"), given, keep)
+    return Bench(everything, few, tree, given, keep)
 
 
 def prepared(params: Params, given: Path, count: int | None) -> Rows:
@@ -213,15 +191,15 @@ def teach(params: Params, rows: Rows, into: Path) -> None:
 
 
 def learned(bench: Bench, name: str, seed: int) -> Classifier:
-    """The student of a way to learn; kept."""
+    """The student of a way to learn, or the assistant between; kept."""
     folder = bench.keep / "students" / f"{name}-{seed}"
     if not (folder / "network.json").exists():
-        params = bench.params(LEARNING[name], seed)
+        params = bench.params(ASSISTANT if name == "assistant" else LEARNING.get(name, {}), seed)
         network = params.student.model.network(bench.rows.form, len(bench.rows.classes))
         model = new_classifier(network, bench.rows, params.runtime)
-        shown = bench.teacher if params.distill.looks_inside else None
-        told = (params.augment, params.distill, params.runtime)
-        drain(distill(model, bench.rows, bench.targets(params), *told, shown))
+        targets = TEACHING.get(name, Bench.targets)(bench, params)
+        shown = bench.teacher() if params.distill.looks_inside else None
+        drain(distill(model, bench.rows, targets, params.augment, params.distill, params.runtime, shown))
         folder.mkdir(parents=True, exist_ok=True)
         save_model(model, folder)
     return load_model(folder)
@@ -253,6 +231,8 @@ def in_int8(bench: Bench, model: Classifier, change: dict[str, Any], seed: int) 
     with reproducible(params.runtime):  # rounding may be learned
         if method.mixed is not None:
             return static_mixed(student, bench.rows, method, method.mixed)[0]
+        if method.fallback is not None:
+            return static_within(student, bench.rows, method, method.fallback.max_accuracy_drop)[0]
         return static(student, bench.rows, method)
 
 
@@ -279,7 +259,7 @@ def lines(bench: Bench) -> dict[str, Callable[[int], bytes]]:
 
     made: dict[str, Callable[[int], bytes]] = {
         name: lambda seed, name=name: in_int8(bench, learned(bench, name, seed), {}, seed)  # type: ignore[misc]
-        for name in LEARNING
+        for name in (*LEARNING, *TEACHING)
     }
     made |= {"float": of_float, "dynamic": of_dynamic}
     for name, change in QUANTIZING.items():
@@ -306,7 +286,8 @@ def result(bench: Bench, name: str, seed: int, make: Callable[[int], bytes]) -> 
         file.parent.mkdir(parents=True, exist_ok=True)
         content = make(seed)
         file.write_bytes(content)
-        noted.write_text(json.dumps({"accuracy": accuracy(content, bench.rows), "bytes": len(content)}))
+        sizes = {"bytes": len(content), "packed": transport_bytes(content)}
+        noted.write_text(json.dumps({"accuracy": accuracy(content, bench.rows)} | sizes))
         print(f"{name}, seed {seed}: {noted.read_text()}", file=sys.stderr, flush=True)
     return dict(json.loads(noted.read_text()))
 
@@ -334,7 +315,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="a.b=c")
     parser.add_argument("--only", nargs="*", help="lines, by name; the first is always there")
@@ -346,14 +327,15 @@ def main() -> None:
         for name, make in makers.items()
     }
     print(f"{asked.rows} train rows, {asked.epochs} epochs, {asked.seeds} seeds; test accuracy %")
-    print(f"{'line':28}{'mean ± sd':>15}  {'against the first':24}{'bytes':>8}{'p50':>7}")
+    print(f"{'line':32}{'mean ± sd':>15}  {'against the first':24}{'bytes':>8}{'packed':>8}{'p50':>7}")
     base = [one["accuracy"] for one in found[PLAIN]]
     for name, ones in found.items():
         scores = [one["accuracy"] for one in ones]
         deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
         print(
-            f"{name:28}{statistics.mean(scores):8.2f} ± {deviation:4.2f}  {difference(scores, base):24}"
-            f"{max(one['bytes'] for one in ones):8,.0f}{time_ratio(bench, name):6.2f}x"
+            f"{name:32}{statistics.mean(scores):8.2f} ± {deviation:4.2f}  {difference(scores, base):24}"
+            f"{max(one['bytes'] for one in ones):8,.0f}{max(one['packed'] for one in ones):8,.0f}"
+            f"{time_ratio(bench, name):6.2f}x"
         )
 
 

@@ -1,21 +1,18 @@
 """What README.md and docs/ tell to type is typed, page by page; errors are as quoted."""
 
-import gzip
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from tests.docs.documented import ROOT, commands
 from tests.docs.faq import quoted
 from tests.e2e.conftest import Project
 from tests.e2e.reader import TYPED, Reader, make_desk, meanings
+from tests.mnist import write_mnist
 
 E2E = Path(__file__).parent
 PRESETS = {  # typed there, with shorter trainings
@@ -133,20 +130,6 @@ def test_presets_of_distillation_run(project, preset):
     ran = {step["name"] for step in done.json["steps"] if step["status"] == "ran"}
     assert "distill_student" in ran
     assert "train_teacher" not in ran
-
-
-def write_mnist(folder):
-    """Digits in the layout of MNIST's files: 28 x 28, as gzipped IDX."""
-    digits = load_digits()
-    images = np.kron((digits.images * 15.9).astype(np.uint8), np.ones((3, 3), np.uint8))
-    images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
-    folder.mkdir()
-    for name, rows in (("train", slice(0, 300)), ("t10k", slice(300, 400))):
-        pixels, labels = images[rows], digits.target[rows].astype(np.uint8)
-        for kind, array in (("images-idx3", pixels), ("labels-idx1", labels)):
-            head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-            with gzip.open(folder / f"{name}-{kind}-ubyte.gz", "wb") as file:
-                file.write(head + array.tobytes())
 
 
 @pytest.mark.slow
