@@ -155,7 +155,7 @@ def score(model: Classifier, rows: Rows, params: Params) -> Scores:
 def one_seed(update: str, seed: int, folder: Path) -> dict[str, Scores]:
     """The champion of the first version, then every way to learn the second."""
     settings = (*SMALL, f"runtime.seed={seed}", f"data.split_seed={seed}")
-    params = load_params(ROOT / "params.yaml", None, settings)
+    params = load_params(ROOT / "params.yaml", (), settings)
     first, second = versions(update, seed)
     rows = prepared(first, None, params, folder / "1")
     champion = student(rows, taught(rows, params, folder / "1"), params, None)

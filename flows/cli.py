@@ -21,7 +21,7 @@ from flows.options import (
     AsJson,
     LogJson,
     NoWait,
-    ParamsFile,
+    ParamsFiles,
     Project,
     Quiet,
     Refresh,
@@ -61,7 +61,7 @@ def distillery(
 @told
 def run(
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     refresh: Refresh = None,
     no_wait: NoWait = False,
@@ -93,7 +93,7 @@ def run(
 @told
 def plan(
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     refresh: Refresh = None,
     as_json: AsJson = False,
@@ -113,7 +113,7 @@ def plan(
 @app.command()
 @told
 def models(
-    project: Project = None, params: ParamsFile = None, settings: Settings = None, as_json: AsJson = False
+    project: Project = None, params: ParamsFiles = None, settings: Settings = None, as_json: AsJson = False
 ) -> None:
     """The registry: every version with its aliases, accuracy and footprint."""
     request = request_of(project, params, settings)  # which sets the environment that imports read

@@ -58,5 +58,5 @@ def load(
     `project`: default the nearest parent with a params.yaml; `settings` as `--set` takes them. Raises
     ProjectError where there is no such project, version or alias.
     """
-    request = read_request(None if project is None else Path(project), None, settings)
+    request = read_request(None if project is None else Path(project), (), settings)
     return OnnxClassifier(fetch_model(request.project, request.params.registry, model).content, threads)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, told
+from flows.options import AsJson, ParamsFiles, Project, Settings, print_json, request_of, told
 
 Model = Annotated[str, typer.Option("--model", help="An alias or a version of the registered model.")]
 To = Annotated[Path, typer.Option("--to", metavar="DIR", help="A folder that is empty or absent.")]
@@ -22,7 +22,7 @@ def export(
     model: Model = "champion",
     licence: Licence = None,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

@@ -32,15 +32,16 @@ Project = Annotated[
     Path | None,
     typer.Option("--project", metavar="DIR", help="Default: the nearest parent with a params.yaml."),
 ]
-ParamsFile = Annotated[
-    Path | None, typer.Option("--params", metavar="FILE", help="A YAML file over params.yaml.")
+ParamsFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--params", metavar="FILE", help="A YAML file over params.yaml; repeatable, in order."),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="a.b=c",
-        help="One parameter over both; repeatable.",
+        help="One parameter over all files; repeatable.",
         autocompletion=complete_setting,
     ),
 ]
@@ -131,11 +132,13 @@ def teller_of(
     return teller(log, steps=not as_json)
 
 
-def request_of(project: Path | None, params: Path | None, settings: Sequence[str] | None) -> Request:
+def request_of(
+    project: Path | None, params: Sequence[Path] | None, settings: Sequence[str] | None
+) -> Request:
     """The project and its params, overlaid; sets the environment that later imports read."""
     from flows.project import read_request
 
-    return read_request(project, params, tuple(settings or ()))
+    return read_request(project, tuple(params or ()), tuple(settings or ()))
 
 
 def print_json(value: object) -> None:

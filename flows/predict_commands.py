@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from distillery.row_format import RowFormat
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, told
+from flows.options import AsJson, ParamsFiles, Project, Settings, print_json, request_of, told
 
 Rows = Annotated[
     Path,
@@ -40,7 +40,7 @@ def predict(
     kind: Kind = None,
     every: Every = False,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,13 +40,13 @@ def make_importable(project: Path) -> None:
         sys.path.append(str(project))
 
 
-def read_request(named: Path | None, overlay: Path | None, settings: tuple[str, ...]) -> Request:
+def read_request(named: Path | None, overlays: Sequence[Path], settings: Sequence[str]) -> Request:
     """Find the project, set its environment, and read its params; ParamsError with every fault."""
     project = find_project(named)
     prepare_environment(project)
     make_importable(project)
     file = project / "params.yaml"
-    params = load_params(file, overlay, settings)
+    params = load_params(file, overlays, settings)
     base = read_tree(file).get("data")
     named_source = {"source": params.data.source, "path": params.data.path}
     own = isinstance(base, dict) and {key: base.get(key) for key in named_source} == named_source

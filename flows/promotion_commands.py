@@ -8,7 +8,7 @@ import typer
 
 from distillery.errors import DistilleryError, Refused
 from distillery.verdict import Outcome, Verdict
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, teller_of, told
+from flows.options import AsJson, ParamsFiles, Project, Settings, print_json, request_of, teller_of, told
 
 COMMIT = "champion.json changed: commit it to anchor the history outside the registry"
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the history for ever.")]
@@ -42,7 +42,7 @@ def promote(
     force: Force = False,
     approve: Approve = False,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +81,7 @@ def compare(
     first: Of,
     second: Of,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -112,7 +112,7 @@ def rollback(
     to: To = None,
     reason: Reason = "",
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +139,7 @@ def rollback(
 def history(
     verify: Verify = False,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

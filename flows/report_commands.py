@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, teller_of, told
+from flows.options import AsJson, ParamsFiles, Project, Settings, print_json, request_of, teller_of, told
 
 Run = Annotated[
     str | None,
@@ -22,7 +22,7 @@ def report(
     run: Run = None,
     show: Open = False,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

@@ -14,7 +14,7 @@ from flows.options import (
     AsJson,
     LogJson,
     NoWait,
-    ParamsFile,
+    ParamsFiles,
     Project,
     Quiet,
     Settings,
@@ -42,7 +42,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def retrain(
     force: Force = False,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     no_wait: NoWait = False,
     quiet: Quiet = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, told
+from flows.options import AsJson, ParamsFiles, Project, Settings, print_json, request_of, told
 
 Every = Annotated[bool, typer.Option("--all", help="Every version, not only champions and challengers.")]
 
@@ -15,7 +15,7 @@ Every = Annotated[bool, typer.Option("--all", help="Every version, not only cham
 def trend(
     every: Every = False,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

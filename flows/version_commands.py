@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from distillery.errors import RebuiltDifferently
-from flows.options import AsJson, ParamsFile, Project, Settings, print_json, request_of, teller_of, told
+from flows.options import AsJson, ParamsFiles, Project, Settings, print_json, request_of, teller_of, told
 
 Version = Annotated[str, typer.Argument(metavar="VERSION|ALIAS", help="Of the registered model.")]
 To = Annotated[
@@ -24,7 +24,7 @@ def reproduce(
     version: Version,
     to: To = None,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +50,7 @@ def reproduce(
 def lineage(
     version: Version,
     project: Project = None,
-    params: ParamsFile = None,
+    params: ParamsFiles = None,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

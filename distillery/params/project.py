@@ -82,13 +82,13 @@ class Params(Block):
         return self
 
 
-def load_params(file: Path, overlay: Path | None = None, settings: Sequence[str] = ()) -> Params:
-    """Read params.yaml, overlay it, validate it and resolve `auto` for this machine.
+def load_params(file: Path, overlays: Sequence[Path] = (), settings: Sequence[str] = ()) -> Params:
+    """Read params.yaml, overlay it in order, validate it and resolve `auto` for this machine.
 
     Raises ParamsError with every fault: its path, what it holds and the legal range.
     """
     tree = read_tree(file)
-    if overlay is not None:
+    for overlay in overlays:
         tree = overlaid(tree, read_tree(overlay))
     faults = []
     for setting in settings:

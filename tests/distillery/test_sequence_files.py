@@ -158,7 +158,7 @@ def test_files_of_arrays_are_predicted_and_others_refused(predict_file, exported
 
 def test_the_recipe_is_legal_and_training_aware_of_rounding_is_refused(root):
     preset = root / "params/sequences.yaml"
-    params = load_params(root / "params.yaml", preset)
+    params = load_params(root / "params.yaml", [preset])
     assert (params.quantize.static, params.quantize.qat) == (None, None)
     shipped = (root / "params.yaml").read_text()
     assert "qat:" in shipped

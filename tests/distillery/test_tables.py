@@ -20,7 +20,7 @@ from distillery.training import hard_labels, new_classifier, train
 
 @pytest.fixture(scope="module")
 def preset(root):
-    return load_params(root / "params.yaml", root / "params/tabular.yaml")
+    return load_params(root / "params.yaml", [root / "params/tabular.yaml"])
 
 
 @pytest.fixture(scope="module")

@@ -43,12 +43,12 @@ def test_the_command_and_its_options_exist(command):
 @pytest.mark.parametrize("command", [one for one in OURS if {"--set", "--params"} & {*one.words}], ids=str)
 def test_its_parameters_are_legal(command):
     _, given = parse(command)
-    if "FILE" in str(given.get("params")) or "a.b=c" in (given.get("settings") or ()):
+    overlays = given.get("params") or ()
+    if "FILE" in map(str, overlays) or "a.b=c" in (given.get("settings") or ()):
         return  # the form, not a command
     if any("block.name" in setting for setting in given.get("settings") or ()):
         return
-    overlay = ROOT / given["params"] if given.get("params") else None
-    load_params(ROOT / "params.yaml", overlay, given.get("settings") or ())
+    load_params(ROOT / "params.yaml", [ROOT / overlay for overlay in overlays], given.get("settings") or ())
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one.program == "make"], ids=str)

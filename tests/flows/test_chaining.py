@@ -135,7 +135,7 @@ def test_what_is_pruned_first_learns_what_the_teacher_shows_inside(in_process):
 def test_the_preset_runs_with_shorter_trainings(in_process):
     in_process.skipping = ("export_model",)
     preset = load_params(
-        ROOT / "params.yaml", ROOT / "params" / "chain.yaml", [*TINY, "student.model.width=8"]
+        ROOT / "params.yaml", [ROOT / "params" / "chain.yaml"], [*TINY, "student.model.width=8"]
     )
     channels, magnitude = preset.prune
     short = {"training": channels.training.model_copy(update={"epochs": 2})}

@@ -31,10 +31,10 @@ class Recorder:
         return None
 
 
-def record(overlay=None):
+def record(*overlays):
     recorder = Recorder()
     with interpreted_by(recorder):
-        made = compress(load_params(ROOT / "params.yaml", overlay))
+        made = compress(load_params(ROOT / "params.yaml", overlays))
     return recorder.calls, made
 
 
@@ -136,7 +136,7 @@ def test_a_chain_ends_in_the_same_variants_made_from_its_last_link(pruned, chain
 
 def test_what_came_before_pruning_is_called_as_without_it(recorded, pruned):
     handed = {call.label: call.inputs for call in pruned[0]}
-    params = load_params(ROOT / "params.yaml", ROOT / "params" / "pruned.yaml").student  # it is wider there
+    params = load_params(ROOT / "params.yaml", [ROOT / "params" / "pruned.yaml"]).student  # it is wider there
     for call in recorded[0][:-3]:
         inputs = tuple(params if isinstance(value, StudentParams) else value for value in call.inputs)
         assert handed[call.label] == inputs

@@ -30,8 +30,8 @@ TRAINED = ["teacher.training.epochs=2", "teacher.model.width=4", "teacher.model.
 
 
 def taught(in_process, *settings, preset=None, skipping=("export_model",)):
-    overlay = None if preset is None else ROOT / "params" / f"{preset}.yaml"
-    params = load_params(ROOT / "params.yaml", overlay, [*TINY, *settings])
+    overlays = [] if preset is None else [ROOT / "params" / f"{preset}.yaml"]
+    params = load_params(ROOT / "params.yaml", overlays, [*TINY, *settings])
     in_process.skipping = skipping
     with interpreted_by(in_process):
         data = prepare_data(params.data)
@@ -87,7 +87,7 @@ def test_the_preset_of_teachers_runs_and_every_link_learns_from_the_one_before(i
 
 
 def test_equal_teachers_start_from_seeds_of_their_own(in_process):
-    same = load_params(ROOT / "params.yaml", None, [*TINY, *TRAINED]).teacher.model_dump(mode="json")
+    same = load_params(ROOT / "params.yaml", (), [*TINY, *TRAINED]).teacher.model_dump(mode="json")
     taught(in_process, *TRAINED, f"teachers.others=[{same}]".replace("None", "null"))
     assert weights_of(in_process, "train_teacher") != weights_of(in_process, "train_teacher.other-1")
 

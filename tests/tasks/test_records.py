@@ -42,12 +42,12 @@ def test_budget_promotion_and_registry_shape_no_file_and_the_seed_does(params):
 
 
 def test_pruning_shapes_a_file(params):
-    preset = load_params(PARAMS / "params.yaml", PARAMS / "params" / "pruned.yaml")
+    preset = load_params(PARAMS / "params.yaml", [PARAMS / "params" / "pruned.yaml"])
     assert params_digest(params.model_copy(update={"prune": preset.prune})) != params_digest(params)
 
 
 def test_the_order_shapes_a_file_where_something_is_pruned(params):
-    preset = load_params(PARAMS / "params.yaml", PARAMS / "params" / "pruned.yaml")
+    preset = load_params(PARAMS / "params.yaml", [PARAMS / "params" / "pruned.yaml"])
     first, never = {"chain": ("prune", "distill", "quantize")}, {"chain": ("distill", "quantize")}
     assert params_digest(preset.model_copy(update=first)) != params_digest(preset)
     assert params_digest(params.model_copy(update=never)) == params_digest(params)

@@ -240,10 +240,10 @@ def test_training_aware_of_rounding_is_refused_with_the_params_and_the_reason(ow
 
 def test_pruning_is_refused_with_the_params_and_the_reason(own, root):
     with pytest.raises(ParamsError) as caught:
-        load_params(root / "params.yaml", root / "params/pruned.yaml", settings(own, "quantize.qat=null"))
+        load_params(root / "params.yaml", [root / "params/pruned.yaml"], settings(own, "quantize.qat=null"))
     assert "prune: what is inside" in caught.value.faults[0]
     assert "give its layers (family: custom)" in caught.value.faults[0]
-    (method,) = load_params(root / "params.yaml", root / "params/pruned.yaml").prune
+    (method,) = load_params(root / "params.yaml", [root / "params/pruned.yaml"]).prune
     assert unfit(own(width=3), method, "prune")
 
 

@@ -132,7 +132,7 @@ def test_without_a_method_pruning_is_off_wherever_it_stands(tree):
 
 
 def test_the_preset_is_a_chain_of_two_prunings(root, shipped):
-    preset = load_params(root / "params.yaml", root / "params" / "chain.yaml")
+    preset = load_params(root / "params.yaml", [root / "params" / "chain.yaml"])
     assert preset.chain == (D, P, D, P, Q)
     assert [method.kind for method in preset.prune] == ["channels", "magnitude"]
     assert shipped.chain == (D, P, Q)

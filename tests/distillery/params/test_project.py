@@ -75,14 +75,14 @@ def test_the_shipped_params_are_legal(shipped, tree):
 
 
 def test_the_preset_for_tables_is_legal_and_names_models_that_read_them(root):
-    preset = load_params(root / "params.yaml", root / "params" / "tabular.yaml", ["data.source=imported"])
+    preset = load_params(root / "params.yaml", [root / "params" / "tabular.yaml"], ["data.source=imported"])
     assert (preset.augment.views, preset.augment.shift, preset.augment.flip) == (1, 0, False)
     table = Table(columns=(Column(name="a", categories=None, missing=False),))
     require_fitting({"teacher.model": preset.teacher.model, "student.model": preset.student.model}, table)
 
 
 def test_the_mnist_preset_is_legal_and_keeps_what_it_does_not_name(root, shipped):
-    preset = load_params(root / "params.yaml", root / "params" / "mnist.yaml", ["data.path=mnist"])
+    preset = load_params(root / "params.yaml", [root / "params" / "mnist.yaml"], ["data.path=mnist"])
     assert (preset.data.source, preset.data.path, preset.registry.name) == ("idx", "mnist", "mnist")
     assert preset.teacher.training.epochs == 12
     assert preset.teacher.training.schedule == shipped.teacher.training.schedule
@@ -90,7 +90,7 @@ def test_the_mnist_preset_is_legal_and_keeps_what_it_does_not_name(root, shipped
 
 def test_the_mnist_preset_without_a_folder_says_what_is_missing(root):
     with pytest.raises(ParamsError) as caught:
-        load_params(root / "params.yaml", root / "params" / "mnist.yaml")
+        load_params(root / "params.yaml", [root / "params" / "mnist.yaml"])
     assert caught.value.faults == ("data: data.source idx needs data.path, a folder",)
 
 
@@ -323,12 +323,12 @@ def test_all_unreadable_settings_are_told_at_once(root):
     assert len(caught.value.faults) == 2
 
 
-def test_a_setting_wins_over_the_overlay_and_the_overlay_over_the_file(root, tmp_path):
-    (tmp_path / "o.yaml").write_text("distill: {temperature: 2.0, alpha: 0.1}\n")
-    params = load_params(
-        root / "params.yaml", tmp_path / "o.yaml", ["distill.alpha=0.2", "distill.alpha=0.3"]
-    )
-    assert (params.distill.temperature, params.distill.alpha) == (2.0, 0.3)
+def test_a_setting_wins_over_the_overlays_the_later_over_the_earlier_and_both_over_the_file(root, tmp_path):
+    overlays = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    overlays[0].write_text("distill: {temperature: 2.0, alpha: 0.1}\naugment: {views: 3}\n")
+    overlays[1].write_text("distill: {temperature: 5.0, alpha: 0.1}\n")
+    params = load_params(root / "params.yaml", overlays, ["distill.alpha=0.2", "distill.alpha=0.3"])
+    assert (params.distill.temperature, params.distill.alpha, params.augment.views) == (5.0, 0.3, 3)
 
 
 def test_a_model_of_another_family_replaces_the_whole_model(root):
@@ -346,8 +346,8 @@ def test_a_model_of_the_same_family_is_overlaid_field_by_field(root, shipped):
 def test_a_place_of_a_list_is_changed_by_its_number(root):
     overlay = root / "params/chain.yaml"
     settings = ("prune.0.share=0.2", "prune.1.training.epochs=13")
-    first, second = load_params(root / "params.yaml", overlay, settings).prune
-    before = load_params(root / "params.yaml", overlay).prune
+    first, second = load_params(root / "params.yaml", [overlay], settings).prune
+    before = load_params(root / "params.yaml", [overlay]).prune
     assert first == before[0].model_copy(update={"share": 0.2})
     assert (second.training.epochs, second.share) == (13, before[1].share)
 
@@ -361,7 +361,7 @@ def test_a_place_of_a_list_is_changed_by_its_number(root):
 )  # fmt: skip
 def test_a_place_that_a_list_does_not_have_is_named(root, setting, told):
     with pytest.raises(ParamsError, match=re.escape(told)):
-        load_params(root / "params.yaml", root / "params/chain.yaml", (setting,))
+        load_params(root / "params.yaml", [root / "params/chain.yaml"], (setting,))
 
 
 trees = st.recursive(
@@ -417,7 +417,7 @@ def test_a_file_that_holds_no_mapping_is_a_fault_that_names_it(tmp_path, content
 
 def test_an_empty_overlay_changes_nothing(root, tmp_path, shipped):
     (tmp_path / "o.yaml").write_text("# nothing\n")
-    assert load_params(root / "params.yaml", tmp_path / "o.yaml") == shipped
+    assert load_params(root / "params.yaml", [tmp_path / "o.yaml"]) == shipped
 
 
 def test_a_file_of_numbers_for_names_is_a_fault(tree):
@@ -447,7 +447,7 @@ def test_loading_params_imports_nothing_heavy(root):
 
 def test_a_preset_of_methods_is_legal_on_top_of_the_shipped_params(root):
     for name in ("dkd", "relations", "hints", "teachers", "onnx-teacher"):
-        preset = load_params(root / "params.yaml", root / "params" / f"{name}.yaml")
+        preset = load_params(root / "params.yaml", [root / "params" / f"{name}.yaml"])
         assert preset.student == load_params(root / "params.yaml").student
 
 
@@ -523,6 +523,8 @@ def test_a_file_without_the_new_tags_is_told_which_are_missing(tree):
 
 @pytest.mark.parametrize("preset", ["tabular", "sequences", "cifar"])
 def test_a_preset_for_imported_data_keeps_the_name_that_the_import_gave(root, preset):
-    params = load_params(root / "params.yaml", root / "params" / f"{preset}.yaml", ["registry.name=flowers"])
+    params = load_params(
+        root / "params.yaml", [root / "params" / f"{preset}.yaml"], ["registry.name=flowers"]
+    )
     assert params.registry.name == "flowers"
     assert "registry" not in (root / "params" / f"{preset}.yaml").read_text()

@@ -82,7 +82,7 @@ def test_a_block_is_a_list_of_one_and_is_written_as_it_was_read(tree):
 
 
 def test_the_preset_prunes_channels_of_a_wider_student(root, shipped):
-    preset = load_params(root / "params.yaml", root / "params" / "pruned.yaml")
+    preset = load_params(root / "params.yaml", [root / "params" / "pruned.yaml"])
     assert isinstance(only(preset.prune), ChannelParams)
     assert preset.student.model.width > shipped.student.model.width
     assert preset.distill == shipped.distill

@@ -13,7 +13,7 @@ MIXED = "{bits: [4, 8], max_accuracy_drop: 0.5, max_bytes: null}"
 
 def refused(root, *settings):
     with pytest.raises(ParamsError) as caught:
-        load_params(root / "params.yaml", None, [f"quantize.static.{setting}" for setting in settings])
+        load_params(root / "params.yaml", (), [f"quantize.static.{setting}" for setting in settings])
     return "\n".join(caught.value.faults)
 
 
@@ -52,7 +52,7 @@ def test_all_that_does_not_agree_is_said_at_once(root):
 
 
 def test_the_preset_gives_few_bits_where_they_do_no_harm(root):
-    static = load_params(root / "params.yaml", root / "params/int4.yaml").quantize.static
+    static = load_params(root / "params.yaml", [root / "params/int4.yaml"]).quantize.static
     assert static.mixed is not None
     assert static.mixed.bits[0] == 4
     assert isinstance(static.rounding, LearnedParams)

@@ -14,7 +14,7 @@ BITS = "quantize.qat.progress={kind: bits, epochs: %d, steps: %s}"
 
 def faults(root, *settings):
     with pytest.raises(ParamsError) as caught:
-        load_params(root / "params.yaml", None, settings)
+        load_params(root / "params.yaml", (), settings)
     return caught.value.faults
 
 
@@ -26,7 +26,7 @@ def test_the_shipped_recipe_observes_its_scales_and_rounds_everything_at_once(sh
 
 
 def test_the_preset_of_learned_scales_is_legal_and_changes_nothing_else(root, shipped):
-    preset = load_params(root / "params.yaml", root / "params/lsq.yaml")
+    preset = load_params(root / "params.yaml", [root / "params/lsq.yaml"])
     qat = preset.quantize.qat
     assert isinstance(qat.scales, LearnedScales)
     assert qat.training == shipped.quantize.qat.training
@@ -38,7 +38,7 @@ def test_the_preset_of_learned_scales_is_legal_and_changes_nothing_else(root, sh
 
 
 def test_the_preset_that_rounds_step_by_step_is_legal(root):
-    qat = load_params(root / "params.yaml", root / "params/progressive.yaml").quantize.qat
+    qat = load_params(root / "params.yaml", [root / "params/progressive.yaml"]).quantize.qat
     assert isinstance(qat.progress, LayersProgress | BitsProgress)
     assert qat.whole_from == qat.progress.epochs
     assert qat.observed < qat.training.epochs
@@ -68,5 +68,5 @@ def test_what_cannot_be_is_refused_with_its_place_and_what_may_be(root, setting,
 
 def test_the_longest_progress_leaves_an_epoch_whose_ranges_stand(root):
     settings = (LAYERS % 9,)
-    qat = load_params(root / "params.yaml", None, settings).quantize.qat
+    qat = load_params(root / "params.yaml", (), settings).quantize.qat
     assert qat.observed == qat.training.epochs - 1
