@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 import statistics
 import sys
 from collections.abc import Callable, Iterable
@@ -205,12 +206,17 @@ def learned(bench: Bench, name: str, seed: int) -> Classifier:
     return load_model(folder)
 
 
+def of_pruning(bench: Bench, name: str, seed: int) -> Params:
+    """The parameters of a way to prune: single weights learn half as long again, channels as long."""
+    training = bench.params({}, seed).distill.training.model_dump()
+    if PRUNING[name]["kind"] != "channels":
+        training["epochs"], training["learning_rate"] = training["epochs"] // 2, training["learning_rate"] / 3
+    return bench.params({"prune": PRUNING[name] | {"training": training}}, seed)
+
+
 def pruned(bench: Bench, name: str, seed: int) -> Classifier:
     """The plainly distilled student, pruned."""
-    training = bench.params({}, seed).distill.training.model_dump()
-    if PRUNING[name]["kind"] != "channels":  # what loses channels learns as long again
-        training["epochs"], training["learning_rate"] = training["epochs"] // 2, training["learning_rate"] / 3
-    params = bench.params({"prune": PRUNING[name] | {"training": training}}, seed)
+    params = of_pruning(bench, name, seed)
     model, (method,) = learned(bench, PLAIN, seed), params.prune
     told = (params.augment, params.distill, method, params.runtime)
     drain(prune(model, bench.rows, bench.targets(params), *told))
@@ -244,6 +250,14 @@ def aware(bench: Bench, change: dict[str, Any], seed: int) -> bytes:
     drain(train_aware(model, bench.rows, bench.targets(params), *told))
     round_biases(model)
     return exported(bench, model, params)
+
+
+def require_legal(bench: Bench) -> None:
+    """Raises ParamsError at once, and not after an hour, where a line's parameters are not legal."""
+    for change in (*LEARNING.values(), *QUANTIZING.values(), *AWARE.values()):
+        bench.params(change, 0)
+    for name in PRUNING:
+        of_pruning(bench, name, 0)
 
 
 def lines(bench: Bench) -> dict[str, Callable[[int], bytes]]:
@@ -320,7 +334,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="a.b=c")
     parser.add_argument("--only", nargs="*", help="lines, by name; the first is always there")
     asked = parser.parse_args()
+    logging.disable(logging.WARNING)  # the quantizer's advice, once a file
     bench = open_bench(asked)
+    require_legal(bench)
     makers = {n: m for n, m in lines(bench).items() if asked.only is None or n in (PLAIN, *asked.only)}
     found = {
         name: [result(bench, name, seed, make) for seed in range(asked.seeds)]

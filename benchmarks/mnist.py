@@ -1,9 +1,9 @@
 """MNIST through the idx source with params/mnist.yaml: one whole run.
 
-    python benchmarks/mnist.py FOLDER [--keep DIR] [--set a.b=c ...]
+    python benchmarks/mnist.py FOLDER [--keep DIR] [--params FILE ...] [--set a.b=c ...]
 
 FOLDER holds the four MNIST-layout files, gzipped or not. With DIR the project stays, and another student
-asks the teacher that has been trained.
+asks the teacher that has been trained. FILEs go over params/mnist.yaml.
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ def main() -> None:
     """Run and print a line a variant."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--params", type=Path, action="append", default=[])
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
     with project(arguments.keep) as folder:
         shutil.copy(ROOT / "params.yaml", folder)
         command = [sys.executable, "-m", "flows.cli", "run", "--json", "--project", str(folder)]
-        command += ["--params", str(ROOT / "params/mnist.yaml")]
+        for overlay in (ROOT / "params/mnist.yaml", *arguments.params):
+            command += ["--params", str(overlay)]
         for setting in [f"data.path={arguments.folder.resolve()}", *arguments.settings]:
             command += ["--set", setting]
         start = time.perf_counter()

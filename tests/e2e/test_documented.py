@@ -16,7 +16,7 @@ from tests.mnist import write_mnist
 
 E2E = Path(__file__).parent
 PRESETS = {  # typed there, with shorter trainings
-    "chain": "test_pruning.py", "cifar": "test_cifar.py", "dkd": "test_documented.py",
+    "8k": "test_documented.py", "chain": "test_pruning.py", "cifar": "test_cifar.py", "dkd": "test_documented.py",
     "hints": "test_documented.py", "int4": "test_quantization.py", "lsq": "test_aware.py",
     "mnist": "test_documented.py", "onnx-teacher": "test_methods.py", "progressive": "test_aware.py",
     "pruned": "test_pruning.py", "quantized": "test_quantization.py", "relations": "test_documented.py",
@@ -35,9 +35,9 @@ MADE = ("run", "check", "docs", "reference")
 
 
 def preset_of(command):
-    """The name of the preset that it runs with, if any."""
+    """The name of the last preset that it runs with, if any."""
     words = [Path(word).stem for word in command.words if word.startswith("params/")]
-    return words[0] if words else None
+    return words[-1] if words else None
 
 
 def gets_a_clone(command):
@@ -133,16 +133,22 @@ def test_presets_of_distillation_run(project, preset):
 
 
 @pytest.mark.slow
-def test_the_preset_for_mnist_runs_on_a_folder_of_its_layout(new_project, tmp_path):
+def test_the_preset_for_mnist_and_8k_over_it_run_on_a_folder_of_its_layout(new_project, tmp_path):
     write_mnist(tmp_path / "mnist")
     small = (
         f"data.path={tmp_path / 'mnist'}", "teacher.model.width=6", "teacher.training.epochs=3",
         "teacher.training.batch_size=16", "distill.training.epochs=3", "distill.training.batch_size=16",
-        "quantize.qat.training.epochs=2", "data.calibration=32", "budget.max_accuracy_drop=100",
-        "budget.max_p50_ms=1000", "budget.max_bytes=100000",
+        "data.calibration=32", "budget.max_accuracy_drop=100", "budget.max_p50_ms=1000",
     )  # fmt: skip
     settings = [word for setting in small for word in ("--set", setting)]
-    done = new_project("run", "--json", "--params", str(ROOT / "params/mnist.yaml"), *settings)
+    settings += ["--params", str(ROOT / "params/mnist.yaml")]
+    aware = ("--set", "quantize.qat.training.epochs=2", "--set", "budget.max_bytes=100000")
+    done = new_project("run", "--json", *settings, *aware)
     rows = {variant["name"]: variant for variant in done.json["variants"]}
     assert rows["student-int8-static"]["accuracy"] > 0.3  # of ten classes
     assert done.json["chosen"]["name"] in rows
+    done = new_project("run", "--json", *settings, "--params", str(ROOT / "params/8k.yaml"))
+    rows = {variant["name"]: variant for variant in done.json["variants"]}
+    assert rows["student-int8-static"]["accuracy"] > 0.3
+    assert rows["student-int8-static"]["file_bytes"] <= 8192
+    assert done.json["chosen"]["name"] == "student-int8-static"
