@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from distillery.data.form import Form, Series, Tokens
+from distillery.data.form import Column, Form, Series, Shape, Table, Tokens
 from distillery.errors import ParamsError
 from distillery.models.custom import Custom, OwnModule
+from distillery.models.layers import Network
 from distillery.models.lenet import Cnn, LeNet5
 from distillery.models.mlp import Mlp
 from distillery.models.mobilenet import MobileNetV2
@@ -22,10 +23,34 @@ from distillery.models.vgg import Vgg
 
 Images = LeNet5 | Cnn | ResNet | ResNetImageNet | MobileNetV2 | Vgg
 Sequences = Lstm | Gru | Transformer
-Family = Annotated[Mlp | Images | Sequences | Custom | OwnModule, Field(discriminator="family")]
+Named = Annotated[Mlp | Images | Sequences | Custom | OwnModule, Field(discriminator="family")]
 
+
+def _of_function(given: Any) -> Any:
+    """`package.module:function` is a network of one's own whose function takes no arguments."""
+    written_short = isinstance(given, str) and ":" in given
+    return {"family": "custom", "function": given, "arguments": {}} if written_short else given
+
+
+Family = Annotated[Named, BeforeValidator(_of_function)]
+
+ANY_ROWS = (  # large ones, so that every family takes them
+    Shape(height=256, width=256, channels=1),
+    Table(columns=(Column(name="any", categories=None, missing=False),)),
+    Series(length=8, channels=1),
+    Tokens(length=8, vocabulary=8),
+)
+ANY_CLASSES = 2
 INSTEAD = "{family: mlp, hidden: [64, 32], dropout: 0.0}"
 OF_SEQUENCES = "{family: gru, layers: 1, width: 32, both_ways: false, embed: 16, dropout: 0.0}"
+
+
+def any_network(model: Family) -> Network | None:
+    """Its network for rows of some form that it reads: names and widths, but of what reads them, are the same
+    for all; None: no form is known that it reads.
+    """
+    rows = next((rows for rows in ANY_ROWS if model.refusal(rows) is None), None)
+    return None if rows is None else model.network(rows, ANY_CLASSES)
 
 
 def cannot_train_aware(model: Family, rows: Form | None = None) -> str | None:
@@ -48,8 +73,8 @@ def cannot_train_aware(model: Family, rows: Form | None = None) -> str | None:
     if not reads_steps:
         return None
     return (
-        f"quantize.qat: a {model.family} network that reads sequences is rounded after its training, not in "
-        "it: set quantize.qat to null, and use quantize.dynamic"
+        f"quantize.qat: networks that read sequences ({model.family}) are rounded after their training, "
+        "not in it: set quantize.qat to null, and use quantize.dynamic"
     )
 
 

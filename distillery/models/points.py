@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from distillery.errors import ParamsError
@@ -50,32 +50,49 @@ def points(network: Network) -> dict[str, Point]:
     return found
 
 
+def require_known(terms: Sequence[Term], lessons: Iterable[Lesson]) -> None:
+    """ParamsError with every term that names no point of a network, whatever rows that reads."""
+    _require(_unknown, terms, lessons)
+
+
 def require_comparable(terms: Sequence[Term], lessons: Iterable[Lesson]) -> None:
     """ParamsError with every term that names no point of a network, or two that cannot be compared."""
+    _require(_faults, terms, lessons)
+
+
+def _require(
+    faults_of: Callable[[Term, Lesson], Iterator[str]], terms: Sequence[Term], lessons: Iterable[Lesson]
+) -> None:
     faults = [
         f"distill.terms.{at}{fault}"
         for lesson in lessons
         for at, term in enumerate(terms)
-        for fault in _faults(term, lesson)
+        for fault in faults_of(term, lesson)
     ]
     if faults:
         raise ParamsError("the terms do not fit the models", faults)
 
 
 def _faults(term: Term, lesson: Lesson) -> Iterator[str]:
-    student = points(lesson.student)
-    teacher = {} if lesson.teacher is None else points(lesson.teacher)
-    sides = (
-        ("student", term.student, lesson.learner, student),
-        ("teacher", term.teacher, lesson.by, teacher),
-    )
-    unknown = [side for side in sides if side[1] not in (LOGITS, *side[3])]
-    for side, name, place, known in unknown:
-        yield f".{side}: {place} has no {name!r}; it has {', '.join((*known, LOGITS))}"
-    if not unknown and isinstance(term, Hints | Attention):
-        fault = _incomparable(term, student[term.student], teacher[term.teacher])
+    unknown = [*_unknown(term, lesson)]
+    yield from unknown
+    if not unknown and lesson.teacher is not None and isinstance(term, Hints | Attention):
+        fault = _incomparable(
+            term, points(lesson.student)[term.student], points(lesson.teacher)[term.teacher]
+        )
         if fault is not None:
             yield f": {fault} ({lesson.learner} from {lesson.by})"
+
+
+def _unknown(term: Term, lesson: Lesson) -> Iterator[str]:
+    sides = (
+        ("student", term.student, lesson.learner, lesson.student),
+        ("teacher", term.teacher, lesson.by, lesson.teacher),
+    )
+    for side, name, place, network in sides:
+        known = [*(points(network) if network is not None else ()), LOGITS]
+        if name not in known:
+            yield f".{side}: {place} has no {name!r}; it has {', '.join(known)}"
 
 
 def _incomparable(term: Hints | Attention, student: Point, teacher: Point) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -29,6 +30,7 @@ from distillery.params.teachers import TeachersParams
 from distillery.pruning.fitting import unfit
 
 Tree = dict[str, Any]
+PLACED = re.compile(r"[a-z_]+(\.\w+)*: ")  # a fault that begins with its place
 TAGS = ("family", "kind")  # what says which of several blocks one is
 
 # PyYAML lets these out of its own constructors: 2001-99-99, !!int '', !!timestamp x, a nesting without end
@@ -194,7 +196,8 @@ def _fault(error: Any, tree: Tree) -> str:
         case "extra_forbidden":
             return f"{path}: is unknown{_suggestion(error['loc'], tree)}"
         case "value_error":
-            return f"{path or 'params'}: {error['ctx']['error']}"
+            said = str(error["ctx"]["error"])
+            return said if PLACED.match(said) else f"{path or 'params'}: {said}"
         case _:
             message = error["msg"][0].lower() + error["msg"][1:]
             given = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"

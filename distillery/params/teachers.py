@@ -51,6 +51,11 @@ class TeachersParams(Block):
     @model_validator(mode="after")
     def _a_weight_a_teacher(self) -> TeachersParams:
         count = 1 + len(self.others)
+        if count == 1 and not isinstance(self.combine, Mean):
+            raise ValueError(
+                f"teachers.combine.kind: {self.combine.kind} needs several teachers, and there is one: "
+                "name more in teachers.others, or take mean"
+            )
         if isinstance(self.combine, Weighted) and len(self.combine.weights) != count:
             raise ValueError(f"teachers.combine.weights: there are {count} teachers, `teacher` the first")
         return self

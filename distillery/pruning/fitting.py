@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from distillery.data.form import Column, Series, Shape, Table, Tokens
 from distillery.models.custom import OwnModule
-from distillery.models.families import Family
+from distillery.models.families import Family, any_network
 from distillery.models.layers import Network
 from distillery.models.sequence_layers import Steps
 from distillery.params.prune import ChannelParams, PatternParams, Pruning, RegrowParams
 from distillery.pruning.channels import RAW, Channels, channels_of
 
-# No width depends on the rows, except that of what reads them; large ones, so that every family takes them
-ANY_ROWS = (
-    Shape(height=256, width=256, channels=1),
-    Table(columns=(Column(name="any", categories=None, missing=False),)),
-    Series(length=8, channels=1),
-    Tokens(length=8, vocabulary=8),
-)
-ANY_CLASSES = 2
 OTHERS = "magnitude, threshold, regrow and pattern prune single weights"
 
 
@@ -29,17 +20,21 @@ def unfit(model: Family, method: Pruning, where: str) -> str | None:
     if isinstance(model, OwnModule):
         inside = f"what is inside {model.function}, a torch module, is not known here"
         return f"{where}: {inside}; set prune to null, or give its layers (family: custom)"
-    rows = next((rows for rows in ANY_ROWS if model.refusal(rows) is None), None)
-    return None if rows is None else cannot_prune(model.network(rows, ANY_CLASSES), method, where)
+    network = any_network(model)
+    return None if network is None else cannot_prune(network, method, where)
 
 
 def cannot_prune(network: Network, method: Pruning, where: str) -> str | None:
     """Why this network cannot be pruned so, and what else to do; None: it can."""
+    channels = channels_of(network)
     match method:
         case ChannelParams():
-            return _no_channels(channels_of(network), method, where)
+            return _no_channels(channels, method, where)
+        case _ if not channels.free and method.penalty is not None and method.penalty.kind == "group":
+            last = channels.layers[-1].name
+            return f"{where}.penalty.kind: group finds no channels, {last} gives the logits; use l1 or null"
         case PatternParams():
-            return _no_pattern(channels_of(network), method, where)
+            return _no_pattern(channels, method, where)
         case RegrowParams(grow="activation") if any(isinstance(layer, Steps) for layer in network.layers):
             return f"{where}.grow: activation watches convolutions and dense layers, not steps; use gradient"
         case _:

@@ -40,7 +40,7 @@ def test_a_line_a_method_with_its_difference_bytes_and_time(made):
     printed, kept = made
     lines = printed.splitlines()[2:]
     names = {file.stem.removesuffix("-0") for file in kept.glob("120-*/files/*.onnx")}
-    assert len(names) > 40
+    assert len(names) == len(lines) >= 40
     figures = r" +[\d.]+ ± 0\.00 +[+-][\d.]+ \[.*\] +[\d,]+ +[\d,]+ +[\d.]+x"
     for name in names:
         assert any(re.fullmatch(re.escape(name) + figures, line) for line in lines), name

@@ -64,6 +64,19 @@ def test_rows_that_are_only_planned_are_let_pass(tmp_path, params):
         require_readable(Noun("prepare_data", None, None), params)
 
 
+def test_a_point_that_no_rows_would_give_is_refused_while_they_are_only_planned(tmp_path, params):
+    asked = changed(params, distill={"terms": [hint("residual7", "residual2")]})
+    with (
+        interpreted_by(Made(tmp_path)),
+        pytest.raises(ParamsError, match=r"terms\.0\.student: student.model has"),
+    ):
+        require_readable(Noun("prepare_data", None, None), asked)
+    with interpreted_by(Made(tmp_path)):
+        require_readable(
+            Noun("prepare_data", None, None), changed(params, distill={"terms": [hint("conv1", "conv1")]})
+        )
+
+
 def faults(tmp_path, rows, params):
     with interpreted_by(Made(tmp_path)), pytest.raises(ParamsError) as caught:
         require_readable(rows, params)

@@ -116,7 +116,7 @@ def test_a_function_may_read_sequences_which_training_aware_of_rounding_refuses(
     assert Classifier(series.network(SERIES, 3))(torch.zeros(2, 6, 3)).shape == (2, 3)
     assert Classifier(tokens.network(TOKENS, 3))(torch.zeros(2, 6)).shape == (2, 3)
     assert cannot_train_aware(series) is None  # nobody knows while its rows are not known
-    assert "quantize.qat: a custom network that reads sequences" in cannot_train_aware(series, SERIES)
+    assert "quantize.qat: networks that read sequences (custom)" in cannot_train_aware(series, SERIES)
     assert cannot_train_aware(own(width=3), IMAGE) is None
 
 
@@ -171,6 +171,11 @@ def test_what_a_function_does_wrong_is_the_user_s_mistake_and_names_it(own, func
 def test_what_names_no_function_is_refused_when_params_are_read(function):
     with pytest.raises(ValidationError):
         Custom(family="custom", function=function, arguments={})
+
+
+def test_a_function_without_arguments_may_be_named_alone(own):
+    short = TypeAdapter(Family).validate_python("own_networks:small")
+    assert short == own()
 
 
 def test_functions_are_found_however_deep_in_the_params(own, shipped):

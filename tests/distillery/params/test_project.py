@@ -504,12 +504,27 @@ def test_a_misspelt_name_inside_one_kind_of_several_gets_a_suggestion(tree):
 
 
 def test_weights_of_teachers_are_as_many_as_the_teachers(tree):
-    (fault,) = faults(changed(tree, teachers__combine={"kind": "weighted", "weights": [1.0, 2.0]}))
-    assert "teachers.combine.weights: there are 1 teachers" in fault
+    one = {"kind": "weighted", "weights": [1.0]}
+    (fault,) = faults(changed(tree, teachers__combine=one, teachers__others=[ONNX]))
+    assert fault == "teachers.combine.weights: there are 2 teachers, `teacher` the first"
     two = changed(
         tree, teachers__combine={"kind": "weighted", "weights": [1.0, 2.0]}, teachers__others=[ONNX]
     )
     assert validate(two, "p").teachers.combine.weights == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("combine", [{"kind": "confidence"}, {"kind": "weighted", "weights": [1.0]}])
+def test_one_teacher_has_nothing_to_be_combined_with(tree, combine):
+    (fault,) = faults(changed(tree, teachers__combine=combine))
+    assert fault.startswith(f"teachers.combine.kind: {combine['kind']} needs several teachers")
+
+
+LSTM = {"layers": 1, "width": 4, "both_ways": False, "embed": 4, "dropout": 0.0}
+
+
+def test_a_fault_that_names_its_place_is_not_given_another(tree):
+    (fault,) = faults(changed(tree, student__model={"family": "lstm"} | LSTM))
+    assert fault.startswith("quantize.qat: networks that read sequences")
 
 
 def test_a_file_without_the_new_tags_is_told_which_are_missing(tree):

@@ -154,6 +154,8 @@ def test_a_method_that_contradicts_itself_is_refused(tree, kind, changes, words)
     assert words in fault
 
 
+GROUP = {"kind": "group", "weight": 0.01}
+LSTM = {"family": "lstm", "layers": 1, "width": 4, "both_ways": False, "embed": 4, "dropout": 0.0}
 MLP = {"family": "mlp", "hidden": [16], "dropout": 0.0}
 
 
@@ -172,6 +174,13 @@ MLP = {"family": "mlp", "hidden": [16], "dropout": 0.0}
         ),
         (ChannelParams, {"multiple": 16, "scope": "network"}, MLP, "no channel would go"),
         (PatternParams, {"keep": 16, "of": 32}, MLP, "of the 16 inputs of layers.2"),
+        (
+            PatternParams,
+            {"penalty": GROUP},
+            MLP | {"hidden": []},
+            "layers.1 gives the logits; use l1 or null",
+        ),
+        (MagnitudeParams, {"penalty": GROUP}, LSTM, "prune.penalty.kind: group finds no channels"),
     ],
 )
 def test_a_method_that_cannot_prune_the_student_is_refused_before_anything_runs(
