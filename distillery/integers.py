@@ -48,6 +48,11 @@ def weights(graph: GraphProto) -> dict[str, NDArray[Any]]:
     return known | unpacked
 
 
+def attribute(node: NodeProto, name: str, absent: int) -> int:
+    """A node's whole number of that name; `absent` is the operator's default."""
+    return next((int(a.i) for a in node.attribute if a.name == name), absent)
+
+
 def quantize_linear(x: NDArray[Any], scale: NDArray[Any], zero: NDArray[Any], axis: int) -> NDArray[Any]:
     """ONNX QuantizeLinear: saturate(round_half_even(x / scale) + zero); a vector scale goes along `axis`."""
     if scale.ndim:
@@ -75,7 +80,7 @@ def _fold_quantized_weights(graph: GraphProto) -> None:
     """QuantizeLinear of a constant becomes the integers themselves."""
     known = constants(graph)
     for node in [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] in known]:
-        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+        axis = attribute(node, "axis", 1)
         x, scale, zero = (known[name] for name in node.input)
         values = quantize_linear(x, scale, zero, axis)
         graph.initializer.append(numpy_helper.from_array(values, node.output[0]))

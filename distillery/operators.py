@@ -16,7 +16,7 @@ import onnx
 import onnxruntime as ort
 from onnx import GraphProto, NodeProto, shape_inference
 
-from distillery.integers import producers, weights
+from distillery.integers import attribute, producers, weights
 from distillery.sequence_macs import CELLS, cell_macs, product_macs, with_known_cells
 
 INTEGER = frozenset(
@@ -129,5 +129,4 @@ def _dot_length(node: NodeProto, weight: list[int]) -> int:
     """How many products each output element sums."""
     if "Conv" in node.op_type:
         return math.prod(weight[1:])  # (channels, inputs/group, k, k)
-    transposed = any(a.name == "transB" and a.i for a in node.attribute)
-    return weight[-1] if transposed else weight[-2]
+    return weight[-1] if attribute(node, "transB", 0) else weight[-2]

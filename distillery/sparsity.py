@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto
 
-from distillery.integers import weights
+from distillery.integers import attribute, weights
 from distillery.operators import macs_by_weight
 from distillery.sequence_macs import CELL_INPUTS
 
@@ -43,7 +43,7 @@ def _zero_points(graph: GraphProto, known: dict[str, NDArray[Any]]) -> Iterator[
         match node.op_type:
             case "DequantizeLinear" if node.input[0] in known and len(node.input) > 2:
                 weight, zero = known[node.input[0]], known[node.input[2]]
-                yield node.input[0], _along(zero, weight.ndim, _axis(node))
+                yield node.input[0], _along(zero, weight.ndim, attribute(node, "axis", 1))
             case "ConvInteger" | "MatMulInteger" if len(node.input) > 3 and node.input[1] in known:
                 weight, zero = known[node.input[1]], known[node.input[3]]
                 yield node.input[1], _along(zero, weight.ndim, 0 if node.op_type == "ConvInteger" else -1)
@@ -51,10 +51,6 @@ def _zero_points(graph: GraphProto, known: dict[str, NDArray[Any]]) -> Iterator[
                 for weight_at, zero_at in ((1, CELL_INPUTS + 1), (2, CELL_INPUTS + 3)):
                     zero = known[node.input[zero_at]]  # a direction
                     yield node.input[weight_at], _along(zero, known[node.input[weight_at]].ndim, 0)
-
-
-def _axis(node: NodeProto) -> int:
-    return next((int(a.i) for a in node.attribute if a.name == "axis"), 1)
 
 
 def _along(zero: NDArray[Any], dimensions: int, axis: int) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
-from distillery.integers import constants
+from distillery.integers import attribute, constants
 from distillery.quantization.weight_bits import output_axis
 
 ROUNDS = 20  # over all pairs; chains of three layers and more converge, they do not end
@@ -98,12 +98,8 @@ def _is_constant(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
 def _input_axis(node: NodeProto, known: dict[str, NDArray[Any]]) -> int:
     """Of a depthwise convolution, a channel's input is its output."""
     if node.op_type == "Conv":
-        return 0 if _attribute(node, "group", 1) == known[node.input[1]].shape[0] > 1 else 1
-    return 1 if _attribute(node, "transB", 0) else 0
-
-
-def _attribute(node: NodeProto, name: str, absent: int) -> int:
-    return next((int(a.i) for a in node.attribute if a.name == name), absent)
+        return 0 if attribute(node, "group", 1) == known[node.input[1]].shape[0] > 1 else 1
+    return 1 if attribute(node, "transB", 0) else 0
 
 
 def _own_constants(graph: GraphProto) -> None:

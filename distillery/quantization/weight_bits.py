@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from distillery.errors import ParamsError
-from distillery.integers import FOUR_BITS, constants, producers
+from distillery.integers import FOUR_BITS, attribute, constants, producers
 from distillery.params.quantize import BitsParams
 
 COMPUTE = ("Conv", "Gemm", "MatMul")
@@ -73,7 +73,7 @@ def output_axis(layer: NodeProto, dimensions: int) -> int:
         case "Conv":
             return 0
         case "Gemm":
-            return 0 if any(a.name == "transB" and a.i for a in layer.attribute) else 1
+            return 0 if attribute(layer, "transB", 0) else 1
         case _:
             return dimensions - 1
 
@@ -114,7 +114,7 @@ def read_grid(graph: GraphProto, name: str, bits: int) -> Grid:
     """The grid that a QDQ graph has the weight of a layer on."""
     made = producers(graph)
     dequantize = made[_layer(graph, name).input[1]]
-    axis = next((int(a.i) for a in dequantize.attribute if a.name == "axis"), 1)
+    axis = attribute(dequantize, "axis", 1)
     scale = constants(graph)[dequantize.input[1]]
     return Grid(scale.reshape(()) if scale.size == 1 else scale, axis, bits)
 

@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, TensorProto
 
-from distillery.integers import constants, producers
+from distillery.integers import attribute, constants, producers
 from distillery.operators import FLOAT, INTEGER
 
 WEIGHTED = INTEGER | FLOAT | frozenset({"ConvTranspose", "Gather", "GRU", "LSTM", "RNN"})
@@ -107,8 +107,8 @@ def _meaning(
     weight = known[stored]
     if through is not None:
         scale, zero = known[through.input[1]], _optional(through, 2, known, weight)
-        axis = _attribute(through, "axis", 1)
-        size = _attribute(through, "block_size", 0)
+        axis = attribute(through, "axis", 1)
+        size = attribute(through, "block_size", 0)
         scale, zero = (_spread(part, weight, axis, size) for part in (scale, zero))
         return zero, (weight.astype(np.float64) - zero) * scale
     if node.op_type not in ON_INTEGERS:
@@ -148,7 +148,3 @@ def _spread(part: NDArray[Any], weight: NDArray[Any], axis: int, block: int) -> 
         repeated = np.repeat(wide, block, axis) if block else wide
         return np.take(repeated, range(weight.shape[axis]), axis) if block else repeated
     return wide.reshape([-1 if at == axis % weight.ndim else 1 for at in range(weight.ndim)])
-
-
-def _attribute(node: NodeProto, name: str, default: int) -> int:
-    return next((int(attribute.i) for attribute in node.attribute if attribute.name == name), default)
