@@ -140,8 +140,8 @@ def adopt_weights(content: bytes, teacher: WeightsTeacher, rows: Rows) -> Classi
     ]
     if faults:
         raise ParamsError(
-            f"The weights in {teacher.file} are not those of teacher.model by the names of its layers here; a "
-            "model of another library can be exported to ONNX, for teacher.kind: onnx",
+            f"The weights in {teacher.file} are not those of teacher.model by the names of its layers here; "
+            "a model of another library can be exported to ONNX, for teacher.kind: onnx",
             faults,
         )
     model.load_state_dict(wanted | given)

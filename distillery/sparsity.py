@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import GraphProto, NodeProto
+from onnx import GraphProto
 
 from distillery.integers import attribute, weights
 from distillery.operators import macs_by_weight

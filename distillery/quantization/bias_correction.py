@@ -2,8 +2,8 @@
 
 b_c := b_c - (E[y'_c] - E[y_c]), y and y' the outputs of channel c before the ReLU, in float and rounded,
 over the calibration rows (Nagel et al. 2019, https://arxiv.org/abs/1906.04721, section 4.2). The means are
-measured, as in their appendix D: layer after layer, each behind layers that were corrected. A MatMul has no bias:
-what is added behind it is rounded by itself, to as many bits as activations, and stays.
+measured, as in their appendix D: layer after layer, each behind layers that were corrected. A MatMul has
+no bias: what is added behind it is rounded by itself, to as many bits as activations, and stays.
 """
 
 from __future__ import annotations
