@@ -24,11 +24,17 @@ from distillery.training import new_classifier
 SHAPES = {
     "lstm": Lstm(family="lstm", layers=2, width=6, both_ways=True, embed=4, dropout=0.0),
     "gru": Gru(family="gru", layers=1, width=6, both_ways=False, embed=4, dropout=0.0),
+    "lstm one way": Lstm(family="lstm", layers=1, width=6, both_ways=False, embed=None, dropout=0.0),
+    "gru both ways": Gru(family="gru", layers=1, width=6, both_ways=True, embed=4, dropout=0.0),
     "transformer": Transformer(
         family="transformer", layers=1, width=8, heads=2, feed_forward=12, dropout=0.0
     ),
 }
-CASES = [("lstm", "tokens"), ("gru", "series"), ("transformer", "tokens"), ("transformer", "series")]
+CASES = [
+    ("lstm", "tokens"), ("lstm one way", "series"),
+    ("gru", "tokens"), ("gru", "series"), ("gru both ways", "tokens"),
+    ("transformer", "tokens"), ("transformer", "series"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

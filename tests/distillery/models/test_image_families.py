@@ -29,6 +29,12 @@ from distillery.quantization.quantize import dynamic, layers, static
 from distillery.training import hard_labels, new_classifier, train
 
 TABLE = Table(columns=(Column(name="a", categories=None, missing=False),))
+OTHER_SHAPES = {
+    "basic blocks": ("resnet_imagenet", {"block": "basic"}),
+    "a small stem": ("resnet_imagenet", {"stem": "small", "block": "basic"}),
+    "batch norms": ("cnn", {"norm": True}),
+    "a stem that strides": ("mobilenet_v2", {"stem_stride": 2}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +42,15 @@ def learned(small_family, rows, augment, training, runtime):
     """A model of a family after two epochs, and its losses; copy it before changing it."""
     made = {}
 
-    def make(name):
-        if name not in made:
-            model = new_classifier(small_family(name).network(rows.form, len(rows.classes)), rows, runtime)
+    def make(name, **changes):
+        key = (name, *changes.items())
+        if key not in made:
+            network = small_family(name, **changes).network(rows.form, len(rows.classes))
+            model = new_classifier(network, rows, runtime)
             batches = TrainBatches(rows, augment, 32, runtime.seed, augment.views)
             epochs = train(model, batches, hard_labels(0.0), training(epochs=2), runtime)
-            made[name] = model, [epoch.loss for epoch in epochs]
-        return made[name]
+            made[key] = model, [epoch.loss for epoch in epochs]
+        return made[key]
 
     return make
 
@@ -83,6 +91,14 @@ def test_folding_the_batch_norms_changes_no_logit(image_family, learned, rows):
 
 def test_its_file_says_what_it_says(image_family, learned, file, rows):
     parity = compare(learned(image_family)[0], file(image_family), rows)
+    assert parity.largest_logit_difference < 1e-4
+    assert parity.agreement == 1.0
+
+
+@pytest.mark.parametrize(("name", "changes"), OTHER_SHAPES.values(), ids=OTHER_SHAPES)
+def test_the_file_of_another_shape_of_it_says_what_it_says(name, changes, learned, rows):
+    model, _ = learned(name, **changes)
+    parity = compare(model, export(model, rows.classes), rows)
     assert parity.largest_logit_difference < 1e-4
     assert parity.agreement == 1.0
 
