@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,15 @@ def read_outcome(project: Path, made: Compressed, steps: Sequence[dict[str, Any]
     chosen = registration["chosen"]
     confusion = evaluations[chosen["name"]]["test"]["confusion"] if chosen else None
     classes = read_json(_file(project, made.data, "schema.json"))["classes"]
-    told = list(cautions(variants, chosen["name"] if chosen else None, confusion, classes))
+    compared = parities(project, made.models)
+    told = list(cautions(variants, chosen["name"] if chosen else None, confusion, classes, compared))
     return Outcome(list(steps), variants, chosen, choice["reason"], told, report, seconds)
+
+
+def parities(project: Path, models: Mapping[str, Noun]) -> dict[str, dict[str, Any]]:
+    """How the files that were exported compare with their networks; those made from a file have none."""
+    files = {name: _file(project, noun, "parity.json") for name, noun in models.items()}
+    return {name: read_json(file) for name, file in files.items() if file.is_file()}
 
 
 def _file(project: Path, noun: Noun, name: str) -> Path:

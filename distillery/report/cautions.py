@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from distillery.report.variants import Variant
 
 STUDENT, CONTROL = "student-fp32", "control-fp32"
+ALIKE = 0.999  # of validation rows: a file and the network that it was exported from
 
 
 def cautions(
@@ -14,8 +16,12 @@ def cautions(
     chosen: str | None,
     confusion: Sequence[Sequence[int]] | None,
     classes: Sequence[str],
+    parities: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[str]:
-    """Sentences; `confusion` is the chosen variant's on test rows, [true][predicted]."""
+    """Sentences; `confusion` is the chosen variant's on test rows, [true][predicted].
+
+    `parities` are what parity.json holds of each variant that has one.
+    """
     accuracy: Mapping[str, float] = {variant.name: variant.accuracy for variant in variants}
     behind = accuracy.get(CONTROL, 0.0) - accuracy.get(STUDENT, 1.0)
     if behind > 0:
@@ -29,3 +35,11 @@ def cautions(
             f"{chosen} answers no test row with {', '.join(silent)}: its accuracy is that of the others; "
             "look at macro F1, and at how many rows each class has"
         )
+    for name, parity in parities.items():
+        if parity["agreement"] < ALIKE:
+            rows = parity["rows"]
+            yield (
+                f"{name} answers {round(rows * (1 - parity['agreement'])):,} of {rows:,} validation rows "
+                "otherwise than the network that it was exported from: its numbers are the file's and hold, "
+                "but they are not quite those of what was trained (docs/methods/quantization.md)"
+            )
