@@ -3,6 +3,8 @@
 argmin over t of KL(P, Q), with P what lies in [-t, t] and, at its ends, what lies beyond; and Q what lies
 in [-t, t] once merged to the levels (Migacz 2017, "8-bit inference with TensorRT"). The search is ONNX
 Runtime's, with its source's 2,048 bins: `quantize_static` gives it 128 for 128 levels, which never clips.
+Unlike its source it lets both signs share the levels, spreads a level over bins that were empty too, rounds
+what a bin gets down to a whole count, and gives nothing to bins that are left over from equal levels.
 """
 
 from __future__ import annotations

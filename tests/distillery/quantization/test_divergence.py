@@ -42,6 +42,51 @@ def test_a_few_values_far_out_are_clipped_and_an_even_spread_is_not(identity):
     assert min(-low, high) > 0.8
 
 
+def divergence(counts, reach, levels):
+    """KL(P, Q) of the range `reach` bins to both sides of the middle; by its definition, in counts."""
+    start, end = len(counts) // 2 - reach, min(len(counts) // 2 + reach + 1, len(counts))
+    inside = counts[start:end]
+    p, q, width = inside.copy(), np.zeros_like(inside), len(inside) // levels
+    p[0] += counts[:start].sum()
+    p[-1] += counts[end:].sum()
+    for level in range(levels):
+        bins = slice(level * width, (level + 1) * width)
+        merged = inside[level * width :] if level == levels - 1 else inside[bins]
+        if filled := np.count_nonzero(p[bins]):
+            q[bins] = merged.sum() // filled
+    if not q.any():
+        return np.inf
+    smooth = [np.where(c > 0, c - 1e-4 * (c == 0).sum() / (c > 0).sum(), 1e-4) / c.sum() for c in (p, q)]
+    return float((smooth[0] * np.log(smooth[0] / smooth[1])).sum())
+
+
+@pytest.mark.parametrize("kind", ["normal", "far ends", "rectified", "one side"])
+def test_no_range_has_a_smaller_divergence_than_the_one_that_is_found(identity, kind, monkeypatch):
+    bins, levels = 128, 16
+    monkeypatch.setattr(
+        "distillery.quantization.divergence.BINS", {"num_bins": bins, "num_quantized_bins": levels}
+    )
+    random = np.random.default_rng(3)
+    values = {
+        "normal": random.normal(size=600),
+        "far ends": np.append(random.normal(size=600), [9.0, -7.0]),
+        "rectified": np.maximum(random.standard_t(3, size=600), 0),
+        "one side": -random.exponential(size=600),
+    }[kind].astype(np.float32)
+    far = np.abs(values).max()
+    counts, edges = np.histogram(values, bins, range=(-far, far))
+    ranges, divergences = [], []
+    for reach in range(levels // 2, bins // 2 + 1):
+        low, high = edges[bins // 2 - reach], edges[min(bins // 2 + reach + 1, bins)]
+        ranges.append((min(max(low, values.min()), 0.0), max(min(high, values.max()), 0.0)))
+        divergences.append(divergence(counts, reach, levels))
+    least = min(divergences) + 1e-5  # single precision finds it
+    best = [pair for pair, kl in zip(ranges, divergences, strict=True) if kl < least]
+    chosen = found(identity, values)
+    assert any(chosen == pytest.approx(pair, rel=1e-6) for pair in best)
+    assert len(best) < 4  # of 57
+
+
 def test_a_range_holds_zero_and_a_symmetric_one_is_as_wide_on_both_sides(identity):
     values = np.random.default_rng(1).uniform(2, 3, 500)
     low, high = found(identity, values)
