@@ -44,12 +44,18 @@ from distillery.quantization.weight_bits import (
 )
 
 ACTIVATIONS = {8: QuantType.QUInt8, 16: QuantType.QUInt16}
+PERCENTILE = 99.999  # of |x|, which `ranges: percentile` ends at
 CELLS = ("LSTM",)  # ONNX Runtime has no integer GRU, and no LSTM of fixed ranges
 STATIC_OPS = [*COMPUTE, "Relu", "Clip", "Add", "AveragePool", "MaxPool"]
 
 
 def dynamic(student: ModelProto, method: DynamicParams, classes: tuple[str, ...]) -> bytes:
-    """Weights as 8-bit integers, one scale a tensor; activation ranges are found at every run."""
+    """Weights as 8-bit integers, one scale a tensor; activation ranges are found at every run.
+
+    x' = s (q - z) with q = saturate(round(x / s) + z). uint8, as activations are: s = (b - a) / 255 and
+    z = round(-a / s), for the range [a, b] with a <= 0 <= b of all values; int8: s = max|w| / 127, z = 0
+    (Jacob et al. 2017, https://arxiv.org/abs/1712.05877).
+    """
     kind = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}[method.weights]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "dynamic.onnx"
@@ -72,6 +78,11 @@ def static(
     bits: Mapping[str, int] | None = None,
 ) -> bytes:
     """QDQ, activations and weights of `method.bits`; ranges from the calibration rows.
+
+    As in `dynamic`: activations of n bits have s = (b - a) / (2^n - 1) and z = round(-a / s), symmetric ones
+    -a = b; weights of eight, s = max|w| / 127 and z = 0 (Jacob et al. 2017), of others what `fit_grid` finds.
+    [a, b] is all that was seen (minmax), that up to a distance from 0 which `PERCENTILE` % of the values do
+    not exceed (percentile), or what `divergence` (entropy) or `clipping` (mse) find.
 
     `in_float` layers stay float; `bits` gives the weights of layers, by name, others than the method's, 32
     being float. The student's graph is left as it was. Raises ParamsError, naming the layers, where its opset
@@ -139,6 +150,8 @@ def _options(
     options: dict[str, Any] = {"ActivationSymmetric": symmetric}
     if method.correct_biases or {method.bits.activations, *bits.values()} - {PLAIN}:
         options["QuantizeBias"] = False
+    if method.ranges == "percentile":
+        options |= {"CalibPercentile": PERCENTILE, "CalibTensorRangeSymmetric": True}  # of |x|
     if found := _found_ranges(named, rows, method, excluded, symmetric):
         options["TensorQuantOverrides"] = {
             name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name, (low, high) in found.items()

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from distillery.data.rows import Split
 from distillery.export import compare, export
@@ -17,6 +17,7 @@ from distillery.labelling import label, load_targets
 from distillery.operators import compute_operators, integer_share, macs_by_weight
 from distillery.params.quantize import DynamicParams, LearnedScales, QatParams
 from distillery.quantization.aware import train_aware
+from distillery.quantization.calibration import Watched
 from distillery.quantization.fake_quantization import ActivationQuantizer, round_biases, with_fake_quantizers
 from distillery.quantization.quantize import dynamic, static
 
@@ -115,6 +116,27 @@ def test_every_way_to_find_ranges_gives_a_file_that_agrees(files, rows, ranges, 
     positions = np.arange(len(rows.labels))
     student = run_rows(open_session(files["mlp"]), rows, positions).argmax(1)
     assert (run_rows(open_session(content), rows, positions).argmax(1) == student).mean() > 0.9
+
+
+def test_a_range_by_percentile_ends_at_that_of_the_distances_from_zero(
+    files, rows, static_params, monkeypatch
+):
+    monkeypatch.setattr("distillery.quantization.quantize.PERCENTILE", 80)
+    student = onnx.load_from_string(files["mlp"])
+    tensors = [node.input[0] for node in student.graph.node if node.op_type == "Gemm"]
+    graph = onnx.load_from_string(static(student, rows, static_params(ranges="percentile"))).graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    rounded = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    seen = list(Watched(student, tensors).run(rows))
+    for tensor, node in zip(tensors, rounded, strict=False):  # logits may be rounded too
+        x = np.stack([row[tensor] for row in seen])
+        far = np.abs(x)
+        end = np.percentile(far, 80, method="inverted_cdf")
+        low = max(-end, min(x.min(), 0))
+        span = 255 * stored[node.input[1]]
+        assert span == pytest.approx(end - low, abs=1.01 * float(np.ptp(far)) / 2048)  # a bin
+        assert stored[node.input[2]] == np.rint(-low / stored[node.input[1]])
+        assert end < 0.95 * far.max()
 
 
 def test_static_ranges_come_from_the_calibration_rows_alone(files, rows, static_params):
