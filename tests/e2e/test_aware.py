@@ -23,7 +23,7 @@ def test_a_preset_trains_the_aware_student_anew_and_nothing_else(project, root, 
     (aware,) = (variant for variant in done.json["variants"] if variant["name"] == "student-int8-qat")
     artifact = project.artifact("quantize_student.student-int8-qat")
     assert aware["file_bytes"] == (artifact / "model.onnx").stat().st_size
-    assert json.loads((artifact / "parity.json").read_text())["agreement"] >= 0.99  # of a few hundred rows
+    assert json.loads((artifact / "parity.json").read_text())["agreement"] >= 0.999  # of all
     epochs = json.loads((artifact / "epochs.json").read_text())
     assert [epoch["done"] for epoch in epochs] == [1, 2, 3, 4]
     assert max(epoch["done"] for epoch in epochs if epoch["best"]) > whole_from
