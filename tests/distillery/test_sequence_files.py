@@ -172,7 +172,7 @@ def test_the_recipe_is_legal_and_training_aware_of_rounding_is_refused(root):
     with pytest.raises(ParamsError) as caught:
         load_params(root / "params.yaml", settings=[student])
     assert (
-        "quantize.qat: a gru network that reads sequences is rounded after its training"
+        "quantize.qat: networks that read sequences (gru) are rounded after their training"
         in caught.value.faults[0]
     )
     load_params(root / "params.yaml", settings=[student, "quantize.qat=null"])
