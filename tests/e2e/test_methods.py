@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 PRESETS = "params"
@@ -14,6 +15,10 @@ def names(done, status):
 
 def labels(done):
     return {".".join(filter(None, (step["name"], step["variant"]))) for step in done.json["steps"]}
+
+
+def targets_of(project, label):
+    return np.load(project.artifact(label) / "targets.npy")
 
 
 @pytest.mark.slow
@@ -54,8 +59,14 @@ def test_a_chain_of_teachers_runs_from_end_to_end(project, root):
     preset = ("--params", str(root / PRESETS / "teachers.yaml"))
     done = project("run", "--json", *preset, *(part for setting in small for part in ("--set", setting)))
     assert {
+        "train_teacher.other-1", "label_with_teacher.other-1", "combine_targets",
         "distill_student.assistant-1", "label_with_teacher.assistant-1", "distill_student.generation-1",
         "label_with_teacher.generation-1", "distill_student",
     } <= labels(done)  # fmt: skip
     assert "train_teacher" in names(done, "cached")
+    surer, other, both = (
+        targets_of(project, label)
+        for label in ("label_with_teacher", "label_with_teacher.other-1", "combine_targets")
+    )
+    assert np.abs(both - surer).mean() < np.abs(both - other).mean()  # who learned longer counts more
     assert done.json["chosen"]["name"].startswith("student-")
