@@ -17,11 +17,13 @@ from tests.mnist import write_mnist
 E2E = Path(__file__).parent
 PRESETS = {  # typed there, with shorter trainings
     "8k": "test_documented.py", "chain": "test_pruning.py", "cifar": "test_cifar.py",
-    "dkd": "test_documented.py", "hints": "test_documented.py", "int4": "test_quantization.py",
-    "lsq": "test_aware.py", "mnist": "test_documented.py", "onnx-teacher": "test_methods.py",
-    "progressive": "test_aware.py", "pruned": "test_pruning.py", "quantized": "test_quantization.py",
-    "relations": "test_documented.py", "sequences": "test_sequences.py", "tabular": "test_data.py",
-    "teachers": "test_methods.py",
+    "dkd": "test_documented.py", "hints": "test_documented.py", "int16": "test_quantization.py",
+    "int4": "test_quantization.py", "lsq": "test_aware.py", "mnist": "test_documented.py",
+    "onnx-teacher": "test_methods.py", "progressive": "test_aware.py", "pruned": "test_pruning.py",
+    "quantized": "test_quantization.py", "regrow": "test_pruning.py",
+    "relations": "test_documented.py", "sequences": "test_sequences.py",
+    "sparse": "test_pruning.py", "tabular": "test_data.py", "teachers": "test_methods.py",
+    "weights-teacher": "test_methods.py",
 }  # fmt: skip
 ELSEWHERE = {  # the test that types it, and where that takes its words from
     ("docs/sequences.md", "distillery"): ("test_sequences.py", 'typed_on("docs/sequences.md"'),

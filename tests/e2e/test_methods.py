@@ -43,15 +43,39 @@ def test_an_onnx_file_teaches_is_compared_with_and_rebuilt_from_the_registry_alo
     assert (told["verdict"], told["onnx_digest"]) == ("identical", rows[newest]["onnx_digest"])
 
 
-def test_a_teacher_that_is_not_there_is_said_before_anything_runs(project, root):
-    preset = ("--params", str(root / PRESETS / "onnx-teacher.yaml"), "--set", "teacher.file=gone.onnx")
-    assert "gone.onnx is not there: name a file that exists" in project("run", *preset, code=2).err
+@pytest.mark.slow
+def test_weights_teach_as_the_teacher_did_from_which_they_come(project, root):
+    before = project("run", "--json").json["variants"][0]
+    brought = project.artifact("train_teacher") / "weights.safetensors"
+    shutil.copyfile(brought, project.folder / "brought.safetensors")
+    said, knows = targets_of(project, "label_with_teacher"), brought.read_bytes()
+    small = (
+        "teacher.file=brought.safetensors", "teacher.model.width=8", "teacher.model.stages=2",
+        "teacher.model.dropout=0.0",
+    )  # fmt: skip
+    command = ("run", "--json", "--params", str(root / PRESETS / "weights-teacher.yaml"))
+    done = project(*command, *(part for setting in small for part in ("--set", setting)))
+    assert "adopt_teacher" in names(done, "ran")
+    assert "train_teacher" not in names(done, "ran") | names(done, "cached")
+    teacher = done.json["variants"][0]
+    assert (teacher["name"], teacher["accuracy"]) == ("teacher-fp32", before["accuracy"])
+    assert (project.artifact("adopt_teacher") / "weights.safetensors").read_bytes() == knows
+    assert np.array_equal(targets_of(project, "label_with_teacher"), said)
+
+    wider = project(*command, "--set", "teacher.file=brought.safetensors", code=2)
+    assert "are not those of teacher.model" in wider.err
+
+
+@pytest.mark.parametrize(("preset", "file"), [("onnx-teacher", "gone.onnx"), ("weights-teacher", "gone.st")])
+def test_a_teacher_that_is_not_there_is_said_before_anything_runs(project, root, preset, file):
+    settings = ("--params", str(root / PRESETS / f"{preset}.yaml"), "--set", f"teacher.file={file}")
+    assert f"{file} is not there: name a file that exists" in project("run", *settings, code=2).err
 
 
 @pytest.mark.slow
 def test_a_chain_of_teachers_runs_from_end_to_end(project, root):
     small = (
-        "teachers.others=[]",
+        "teachers.others.0.training.epochs=1",
         f"teachers.assistants=[{{model: {ASSISTANT}}}]",
         "distill.training.epochs=2",
         "distill.terms=[{kind: attention, weight: 100, warm_up: 1, student: residual1, teacher: residual1}]",

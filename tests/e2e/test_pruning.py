@@ -1,10 +1,12 @@
-"""The preset that prunes, as a user runs it, on a project whose teacher is there already."""
+"""The presets that prune, as a user runs them, on a project whose teacher is there already."""
 
 import json
 
 import pytest
+import torch
 
 from distillery.models.network import count_parameters, load_model
+from distillery.pruning.masks import by_magnitude, prunable
 
 PRUNED = [
     "student-pruned-fp32", "student-pruned-int8-dynamic", "student-pruned-int8-static",
@@ -42,6 +44,62 @@ def test_a_pruned_student_is_smaller_registered_and_not_made_twice(project, root
 
     assert set(PRUNED) <= {row["name"] for row in project("models", "--json").json}
     assert set(project(*command).status().values()) == {"cached"}
+
+
+def kernels(project, step):
+    return prunable(load_model(project.artifact(step))).values()
+
+
+def typical(weights):
+    """The mean magnitude of those that are not zero."""
+    there = torch.cat([weight.detach().flatten() for weight in weights])
+    return float(there[there != 0].abs().mean())
+
+
+@pytest.mark.slow
+def test_a_threshold_and_a_pattern_in_turn_leave_two_of_four(project, root):
+    small = ("prune.0.training.epochs=4", "prune.1.training.epochs=4", "prune.0.penalty.weight=0.01")
+    settings = [part for setting in small for part in ("--set", setting)]
+    done = project("run", "--json", "--params", str(root / "params/sparse.yaml"), *settings)
+    whole, thinned, patterned = (
+        kernels(project, step) for step in ("distill_student", "prune_student", "prune_student.link-3")
+    )
+    shares = [float((weight == 0).float().mean()) for weight in thinned]
+    assert min(shares) > 0.2  # within half a deviation lie 38 % of what is normal
+    assert max(shares) > min(shares)  # each layer says its own
+    assert typical(thinned) < typical(whole)  # though the smallest are gone: the penalty draws
+    for weight in patterned:
+        rows = weight.detach().movedim(1, -1).flatten(0, -2)
+        for group in rows.split(4, dim=1):
+            assert int((group != 0).sum(1).max()) <= 2
+
+    variants = {variant["name"]: variant for variant in done.json["variants"]}
+    assert [name for name in variants if "pruned" in name] == PRUNED
+    for name in PRUNED:
+        assert variants[name]["accuracy"] > 0.3  # of ten classes
+        assert variants[name]["zero_share"] > 0.45
+        assert variants[name]["transport_bytes"] < variants[name.replace("-pruned", "")]["transport_bytes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("grow", ["gradient", "activation"])
+def test_weights_come_back_while_as_many_are_zero(project, root, grow):
+    small = (f"prune.grow={grow}", "prune.training.epochs=4", "prune.every=10", "prune.scope=layer")
+    settings = [part for setting in small for part in ("--set", setting)]
+    done = project("run", "--json", "--params", str(root / "params/regrow.yaml"), *settings)
+    epochs = json.loads((project.artifact("prune_student") / "epochs.json").read_text())
+    assert [epoch["removed"] for epoch in epochs] == pytest.approx([0.7] * 4, abs=0.01)
+    came_back = 0
+    for before, after in zip(
+        *(kernels(project, step) for step in ("distill_student", "prune_student")), strict=True
+    ):
+        smallest = by_magnitude({"": before}, 0.7, "layer")[""].logical_not()  # zero at the first step
+        came_back += int((after != 0)[smallest].sum())
+    assert came_back > 10
+    variants = {variant["name"]: variant for variant in done.json["variants"]}
+    for name in PRUNED:
+        assert variants[name]["accuracy"] > 0.3
+        assert variants[name]["zero_share"] == pytest.approx(0.7, abs=0.02)
 
 
 def test_a_chain_that_cannot_be_is_refused_at_once_and_nothing_runs(project, root):

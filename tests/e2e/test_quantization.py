@@ -2,6 +2,7 @@
 
 import json
 
+import onnx
 import pytest
 
 
@@ -47,4 +48,23 @@ def test_the_preset_of_few_bits_says_which_layer_got_how_many(project, root):
     assert curve[-1]["bytes"] == few["file_bytes"] == (artifact / "model.onnx").stat().st_size
     assert few["macs"] == plain["macs"]
     assert few["integer_op_share"] == plain["integer_op_share"] == 1.0
+    assert set(project(*command).status().values()) == {"cached"}
+
+
+@pytest.mark.slow
+def test_the_preset_of_sixteen_bits_runs_as_floats_and_is_no_larger(project, root):
+    before = {variant["name"]: variant for variant in project("run", "--json").json["variants"]}
+    command = ("run", "--json", "--params", str(root / "params/int16.yaml"))
+    done = project(*command)
+    status = done.status()
+    assert status["quantize_student", "student-int8-static"] == "ran"
+    assert status["quantize_student", "student-int8-qat"] == "cached"
+    variants = {variant["name"]: variant for variant in done.json["variants"]}
+    wide, plain = variants["student-int8-static"], before["student-int8-static"]
+    assert (wide["integer_op_share"], plain["integer_op_share"]) == (0.0, 1.0)
+    assert wide["file_bytes"] <= plain["file_bytes"]
+    assert wide["accuracy"] == pytest.approx(variants["student-fp32"]["accuracy"], abs=0.01)
+    graph = onnx.load(project.artifact("quantize_student.student-int8-static") / "model.onnx").graph
+    kinds = {tensor.data_type for tensor in graph.initializer}
+    assert {onnx.TensorProto.INT8, onnx.TensorProto.UINT16} <= kinds  # weights; zero points of activations
     assert set(project(*command).status().values()) == {"cached"}

@@ -445,8 +445,14 @@ def test_loading_params_imports_nothing_heavy(root):
     assert done.stdout.strip() == "[]"
 
 
+METHODS = [
+    "dkd", "hints", "int16", "int4", "lsq", "onnx-teacher", "progressive", "quantized", "regrow", "relations",
+    "sparse", "teachers", "weights-teacher",
+]  # fmt: skip
+
+
 def test_a_preset_of_methods_is_legal_on_top_of_the_shipped_params(root):
-    for name in ("dkd", "relations", "hints", "teachers", "onnx-teacher"):
+    for name in METHODS:
         preset = load_params(root / "params.yaml", [root / "params" / f"{name}.yaml"])
         assert preset.student == load_params(root / "params.yaml").student
 
