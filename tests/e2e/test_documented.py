@@ -126,13 +126,11 @@ def test_errors_in_the_faq_are_printed_as_quoted(project):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    (
-        "preset",
-        "short",
-    ),  # what rises does so within the few epochs; what outweighs the labels for long is lighter
+    ("preset", "short"),
     [
         ("dkd", ("distill.pace.epochs=4",)),
         ("hints", ("distill.terms.0.warm_up=4",)),
+        # with the papers' weights the student learns the classes only once the relations are learned
         ("relations", ("distill.terms.0.weight=1", "distill.terms.1.weight=1")),
     ],
 )
