@@ -32,7 +32,7 @@ def _of_function(given: Any) -> Any:
     return {"family": "custom", "function": given, "arguments": {}} if written_short else given
 
 
-Family = Annotated[Named, BeforeValidator(_of_function)]
+Family = Annotated[Named, BeforeValidator(_of_function, json_schema_input_type=Named | str)]
 
 ANY_ROWS = (  # large ones, so that every family takes them
     Shape(height=256, width=256, channels=1),
