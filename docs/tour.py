@@ -40,7 +40,7 @@ SMALL = (
     "distill.training.epochs=8",
     "distill.training.batch_size=32",
 )
-params = load_params(Path(__file__).parents[1] / "params.yaml", None, SMALL)
+params = load_params(Path(__file__).parents[1] / "params.yaml", (), SMALL)
 runtime, augment = params.runtime, params.augment
 scratch = tempfile.TemporaryDirectory()
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else scratch.name)
