@@ -74,7 +74,8 @@ def _says_nothing(attribute: AttributeProto, node: NodeProto, known: Mapping[str
         case "kernel_shape":
             nothing = node.op_type == "Conv"  # known from the weight
         case "axis" if node.op_type in ROUNDING:
-            nothing = value == 1 or known[node.input[1]].ndim == 0
+            scale = known.get(node.input[1])  # None: a network's own, computed
+            nothing = value == 1 or (scale is not None and scale.ndim == 0)
         case "allowzero" if node.input[1] in known:  # which says how to read a zero
             nothing = bool(known[node.input[1]].all())
     return nothing

@@ -248,6 +248,18 @@ def test_an_axis_goes_where_one_scale_serves_all_and_stays_where_there_is_one_a_
     assert sorted(found) == [(0, 0), (1, 1)]
 
 
+def test_an_axis_stays_where_the_scale_is_computed():
+    nodes = [
+        helper.make_node("ReduceMax", ["input"], ["s"], keepdims=0),
+        helper.make_node("DequantizeLinear", ["w", "s"], ["d"], axis=0),
+        helper.make_node("MatMul", ["input", "d"], ["logits"]),
+    ]
+    stored = {"w": np.arange(-2, 2, dtype=np.int8).reshape(2, 2)}
+    graph = onnx.load_from_string(compact(small(nodes, stored), ("a", "b"))).graph
+    (node,) = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    assert [attribute.name for attribute in node.attribute] == ["axis"]
+
+
 @pytest.mark.parametrize(("shape", "attributes"), [([-1, 2], 0), ([0, 2], 1)])
 def test_how_a_zero_in_a_shape_is_read_is_said_just_where_there_is_one(shape, attributes):
     reshape = helper.make_node("Reshape", ["input", "shape"], ["logits"], allowzero=1)
